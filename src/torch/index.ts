@@ -1,0 +1,13 @@
+/**
+ * @file The tensor library: PyTorch's engine with PyTorch's words, usable alone. Knows no neuroscience.
+ */
+
+export * from "./autograd.ts";
+export * from "./generator.ts";
+export * from "./module.ts";
+export { hasOperator, ops } from "./ops.ts";
+export * from "./optim.ts";
+export * from "./parametrize.ts";
+export * from "./runtime.ts";
+export { scope, tensorScope, tensorStats } from "./scope.ts";
+export * from "./tensor.ts";

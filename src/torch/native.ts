@@ -1,0 +1,80 @@
+/**
+ * @file The addon's functions as TypeScript sees them. Everything here speaks in handles; `tensor.ts` gives them a class.
+ */
+
+import type { DType, TypedArray } from "../formats/array.ts";
+import { loadAddon } from "./setup/load.ts";
+
+/** A generation-checked index into the addon's tensor slab. */
+export type Handle = number;
+
+/** An operator resolved once through the dispatcher: handles and plain values in, handles and plain values out. */
+export type NativeOperator = (...args: unknown[]) => unknown;
+
+/** What `native/*.cc` exports. */
+export interface Native {
+  fromTypedArray(data: TypedArray, dtype: DType, shape: readonly number[]): Handle;
+  toTypedArray(handle: Handle): TypedArray;
+  item(handle: Handle): number | boolean | bigint;
+  shape(handle: Handle): number[];
+  stride(handle: Handle): number[];
+  dtype(handle: Handle): DType;
+  device(handle: Handle): string;
+  isAlive(handle: Handle): boolean;
+  dispose(...handles: Handle[]): void;
+  scopeBegin(): number;
+  scopeEnd(depth: number, kept: Handle[]): void;
+  keep(handle: Handle): void;
+  stats(): { live: number; bytes: number; created: number; scopes: number };
+
+  resolve(name: string, overload: string): NativeOperator | null;
+  schemas(): string[];
+
+  backward(loss: Handle, gradient: Handle | null, retainGraph: boolean, createGraph: boolean): void;
+  gradientsOf(
+    outputs: Handle[],
+    inputs: Handle[],
+    gradients: Handle[] | null,
+    retainGraph: boolean,
+    createGraph: boolean,
+  ): (Handle | null)[];
+  requiresGrad(handle: Handle): boolean;
+  setRequiresGrad(handle: Handle, on: boolean): void;
+  isLeaf(handle: Handle): boolean;
+  setData(handle: Handle, other: Handle): void;
+  grad(handle: Handle): Handle | null;
+  setGrad(handle: Handle, gradient: Handle | null): void;
+  grads(handles: Handle[]): (Handle | null)[];
+  clearGrads(handles: Handle[]): void;
+  isGradEnabled(): boolean;
+  setGradEnabled(on: boolean): void;
+  beginInference(): void;
+  endInference(): void;
+
+  autocast(device: string, on: boolean, dtype: DType): void;
+  createGenerator(seed: number, device: string): number;
+  generatorState(id: number): Handle;
+  setGeneratorState(id: number, state: Handle): void;
+  seedDefault(seed: number, device: string): void;
+  defaultGeneratorState(device: string): Handle;
+  setDefaultGeneratorState(device: string, state: Handle): void;
+  threads(): number;
+  setThreads(count: number): void;
+  deviceCount(): number;
+  synchronize(device: string): void;
+  deviceMemory(device: string): { allocated: number; peak: number } | null;
+  setFlag(name: string, on: boolean): void;
+  version(): string;
+}
+
+let loaded: Native | undefined;
+
+/**
+ * The addon, found, built if necessary and loaded on first use.
+ *
+ * @throws UserError when libtorch or a compiler is missing, with the remedy
+ */
+export function native(): Native {
+  loaded ??= loadAddon() as Native;
+  return loaded;
+}
