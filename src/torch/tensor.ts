@@ -419,8 +419,8 @@ function fromNumbers(
   dtype: DType = "float32",
 ): Tensor {
   if (dtype === "int64") return Tensor.wrap(native().fromTypedArray(BigInt64Array.from(values, BigInt), dtype, shape));
-  const Array = ARRAYS[dtype];
-  if (Array) return Tensor.wrap(native().fromTypedArray(new Array(values), dtype, shape));
+  const HostArray = ARRAYS[dtype];
+  if (HostArray) return Tensor.wrap(native().fromTypedArray(new HostArray(values), dtype, shape));
   return Tensor.wrap(native().fromTypedArray(new Float32Array(values), "float32", shape)).to({ dtype });
 }
 
