@@ -1,7 +1,7 @@
 // Every operator of the installed libtorch, through the dispatcher's boxed calls: resolve once, convert by schema.
 #include <ATen/core/dispatch/Dispatcher.h>
 
-enum class Kind { Tensor, TensorList, Scalar, Int, Float, Bool, String, IntList, FloatList, BoolList, DType, MemoryFormat, Device, Generator, Other };
+enum class Kind { Tensor, TensorList, Scalar, Int, Float, Bool, String, IntList, FloatList, BoolList, ScalarList, DType, MemoryFormat, Device, Generator, Other };
 
 struct Parameter {
   std::string name;
@@ -59,6 +59,7 @@ static Parameter parameterOf(const c10::Argument& argument) {
     case Kind::Int: p.kind = Kind::IntList; break;
     case Kind::Float: p.kind = Kind::FloatList; break;
     case Kind::Bool: p.kind = Kind::BoolList; break;
+    case Kind::Scalar: p.kind = Kind::ScalarList; break;
     default: p.kind = Kind::Other;
   }
   return p;
@@ -141,6 +142,11 @@ static c10::IValue convert(Args& a, const Parameter& p, napi_value v) {
         if (napi_get_value_bool(a.env, a.at(v, k), &flag) != napi_ok) throw UsageError{"must be a list of booleans"};
         out.push_back(flag);
       }
+      return out;
+    }
+    case Kind::ScalarList: {
+      c10::List<at::Scalar> out;
+      for (uint32_t k = 0; k < a.length(v); k++) out.push_back(scalarOf(a, a.at(v, k)));
       return out;
     }
     case Kind::DType: return static_cast<int64_t>(parseDType(a.text(v)));
