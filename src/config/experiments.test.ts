@@ -1,0 +1,81 @@
+/**
+ * @file The configurations under `experiments/`: their values are the reference's, and they load.
+ */
+
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { loadDatasetConfigs } from "./dataset.ts";
+import { loadModelConfig } from "./load.ts";
+import { readYaml } from "./yaml.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const models = join(root, "experiments/model_configs");
+const datasets = join(root, "experiments/dataset_configs");
+
+function fixture(name: string) {
+  return JSON.parse(readFileSync(join(root, "test/fixtures/config", name), "utf8"));
+}
+
+const modelValues: Record<string, unknown> = fixture("model_configs.json");
+const datasetValues: Record<string, { sessions: string[] }> = fixture("dataset_configs.json");
+const sessionValues: Record<string, { cids: number[] }> = fixture("session_configs.json").sessions;
+const main = datasetValues.multi_basic_120_long!;
+
+describe("experiments/model_configs", () => {
+  test("holds the eleven models", () => {
+    expect(readdirSync(models).sort()).toEqual(
+      Object.keys(modelValues)
+        .map((name) => `${name}.yaml`)
+        .sort(),
+    );
+  });
+
+  test.each(Object.entries(modelValues))("%s has the reference's values and key order, and loads", (name, values) => {
+    const path = join(models, `${name}.yaml`);
+    expect(JSON.stringify(readYaml(path).value)).toBe(JSON.stringify(values));
+    expect(loadModelConfig(path).config).toMatchObject(values as object);
+  });
+});
+
+describe("experiments/dataset_configs", () => {
+  test("multi_basic_120_long has the reference's values and key order", () => {
+    const { value } = readYaml(join(datasets, "multi_basic_120_long.yaml"));
+    expect(JSON.stringify(value)).toBe(JSON.stringify(main));
+  });
+
+  test("holds the sessions of the main dataset", () => {
+    expect(readdirSync(join(datasets, "sessions")).sort()).toEqual(main.sessions.map((name) => `${name}.yaml`).sort());
+  });
+
+  test.each(main.sessions)("session %s has the reference's values and key order", (name) => {
+    const { value } = readYaml(join(datasets, "sessions", `${name}.yaml`));
+    expect(JSON.stringify(value)).toBe(JSON.stringify(sessionValues[name]));
+  });
+
+  test("multi_basic_120_long loads: 30 sessions, 2,790 units, one warning", () => {
+    const path = join(datasets, "multi_basic_120_long.yaml");
+    const { sessions, warnings } = loadDatasetConfigs(path);
+    expect(sessions.map(({ session }) => session)).toEqual(main.sessions);
+    expect(sessions.reduce((units, { cids }) => units + cids.length, 0)).toBe(2790);
+    expect(sessions.every(({ n_lags }) => n_lags === 32)).toBe(true);
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /multi_basic_120_long\.yaml:\d+:\d+ datafilters\.dfs\.ops\.1\.missing_pct\.theshold: read as/,
+      ),
+    ]);
+  });
+});
+
+test("every experiment file starts with a schema that exists, and says what it is for", () => {
+  const files = readdirSync(join(root, "experiments"), { recursive: true, encoding: "utf8" });
+  for (const file of files.filter((name) => name.endsWith(".yaml"))) {
+    const path = join(root, "experiments", file);
+    const [first, second, third] = readFileSync(path, "utf8").split("\n");
+    const schema = first!.match(/^# yaml-language-server: \$schema=(\S+)$/)?.[1];
+    expect(schema, file).toBeDefined();
+    expect(existsSync(join(dirname(path), schema!)), `${file}: ${schema}`).toBe(true);
+    expect([second, third], file).toEqual(["#", expect.stringMatching(/^# \S.{40}/)]);
+  }
+});
