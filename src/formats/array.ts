@@ -67,7 +67,7 @@ export function viewBytes(bytes: Uint8Array, dtype: DType, shape: readonly numbe
   if (bytes.byteLength !== wanted) {
     throw new RangeError(`${dtype} [${shape.join(", ")}] takes ${wanted} bytes: got ${bytes.byteLength}`);
   }
-  const aligned = bytes.byteOffset % BYTES[dtype] === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % BYTES[dtype] === 0 ? bytes : new Uint8Array(bytes);
   const count = elementCount(shape);
   return { dtype, shape: [...shape], data: typedView(aligned.buffer, aligned.byteOffset, count, dtype) };
 }
