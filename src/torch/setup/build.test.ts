@@ -1,52 +1,14 @@
-import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../errors.ts";
 import { buildAddon, compileArguments, planBuild } from "./build.ts";
-import { findCompiler, firstProblem } from "./compiler.ts";
-import { inspectLibtorch, type Libtorch } from "./find.ts";
-import { assertOnlyLibtorch } from "./load.ts";
-import { fakeMachine, writeFile, writeLibtorch, writeProgram } from "./machine.fake.ts";
-
-const ADDON = `
-#include <node_api.h>
-#include <torch/headeronly/version.h>
-static napi_value init(napi_env env, napi_value exports) {
-  napi_value version;
-  napi_create_int32(env, TORCH_VERSION_MAJOR * 100 + TORCH_VERSION_MINOR, &version);
-  napi_set_named_property(env, exports, "version", version);
-  return exports;
-}
-NAPI_MODULE(fake, init)
-`;
+import { firstProblem } from "./compiler.ts";
+import type { Libtorch } from "./find.ts";
+import { ADDON_SOURCE, inspected, machineWithLibtorch, makeLinkable, writeFile, writeProgram } from "./machine.fake.ts";
 
 const VERSION_2_13_1 = ["MAJOR 2", "MINOR 13", "PATCH 1"].map((part) => `#define TORCH_VERSION_${part}\n`).join("");
-
-/** A machine with the real compiler, our addon's source, and a libtorch that has nothing in its libraries. */
-function machineWithLibtorch(source = ADDON) {
-  const machine = fakeMachine();
-  machine.env.PATH = process.env.PATH;
-  writeFile(join(machine.packageRoot, "native/all.cc"), source);
-  const root = writeLibtorch(join(machine.home, "torch"), "2.13.0");
-  return { machine, libtorch: inspected(root), root };
-}
-
-function inspected(root: string): Libtorch {
-  const result = inspectLibtorch(root, "LIBTORCH");
-  if ("problem" in result) throw new Error(result.problem);
-  return result.libtorch;
-}
-
-/** Replaces the empty files by libraries that a linker takes. */
-function makeLinkable({ libDir }: Libtorch): void {
-  const [program, ...leading] = findCompiler(process)!.command;
-  const library = join(libDir, "libtorch.so");
-  const { status } = spawnSync(program, [...leading, "-shared", "-x", "c++", "/dev/null", "-o", library]);
-  expect(status).toBe(0);
-  for (const name of ["libtorch_cpu.so", "libc10.so"]) copyFileSync(library, join(libDir, name));
-}
 
 function refuseToLog(line: string): void {
   throw new Error(`unexpected message: ${line}`);
@@ -123,7 +85,7 @@ describe("planBuild()", () => {
       what();
       folders.push(planBuild(inspected(root), machine).folder);
     };
-    change(() => writeFile(join(machine.packageRoot, "native/all.cc"), `${ADDON}\n`));
+    change(() => writeFile(join(machine.packageRoot, "native/all.cc"), `${ADDON_SOURCE}\n`));
     change(() => writeFile(join(machine.packageRoot, "native/gloo_fwd/context.h")));
     change(() => utimesSync(join(root, "lib/libtorch_cpu.so"), 1e9, 1e9));
     change(() => writeFile(join(root, "share/cmake/Torch/TorchConfig.cmake"), "_GLIBCXX_USE_CXX11_ABI=0"));
@@ -166,20 +128,6 @@ describe("firstProblem()", () => {
     );
     expect(firstProblem("something else\n\n")).toBe("something else");
     expect(firstProblem("")).toBe("no output");
-  });
-});
-
-describe("assertOnlyLibtorch()", () => {
-  test("refuses a second libtorch in the process, and accepts the same one again", () => {
-    const { libtorch } = machineWithLibtorch();
-    const mapping = (path: string) => `7f0e5c000000-7f0e5c021000 r-xp 00000000 fe:01 1234                  ${path}\n`;
-    const own = mapping(join(libtorch.libDir, "libtorch_cpu.so"));
-    assertOnlyLibtorch(libtorch, mapping("/usr/lib/libc.so.6"));
-    assertOnlyLibtorch(libtorch, mapping("/usr/lib/libc.so.6") + own + own);
-    const other = "/opt/my env/torch/lib/libtorch_cpu.so";
-    expect(captured(() => assertOnlyLibtorch(libtorch, own + mapping(other))).message).toContain(
-      `Cannot load the libtorch in ${libtorch.libDir}: this process already uses ${other}`,
-    );
   });
 });
 

@@ -104,11 +104,27 @@ describe("installLibtorch()", () => {
     expect(readdirSync(dirname(installedLibtorch(machine)))).toEqual([]);
   });
 
+  test("keeps what another process has fetched in the meantime", async () => {
+    const machine = fakeMachine();
+    const target = join(installedLibtorch(machine), "torch");
+    const archive = readFileSync(writeArchive(machine, "libtorch"));
+    writePython(machine, "exit 1");
+    const fetch = async () => {
+      writeLibtorch(target, "2.13.0");
+      return new Response(archive);
+    };
+    expect((await installLibtorch({ machine, fetch })).root).toBe(target);
+  });
+
   test("does not put a damaged archive into the cache", async () => {
     const machine = fakeMachine();
     writePython(machine, "exit 1");
     const fetch = async () => new Response("not a zip");
     await expect(installLibtorch({ machine, fetch })).rejects.toThrow("File is not a zip file");
+    const incomplete = join(machine.home, "incomplete.zip");
+    spawnSync("python3", ["-m", "zipfile", "-c", incomplete, machine.cwd]);
+    writePython(machine, `cp ${incomplete} $dest`);
+    await expect(installLibtorch({ machine, fetch })).rejects.toThrow("unusable: no such folder");
     expect(existsSync(installedLibtorch(machine))).toBe(false);
   });
 });

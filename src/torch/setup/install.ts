@@ -1,6 +1,8 @@
 /**
  * @file Fetches libtorch for `setup --install`: the pinned CPU build with pip (no virtual environment, no dependencies),
  * else the official archive, else Debian's package. Of an archive only headers and the libraries we link are kept.
+ *
+ * A CUDA build is not fetched: `pip install torch` in an environment, or `LIBTORCH`, makes one found.
  */
 
 import { spawnSync } from "node:child_process";
@@ -15,8 +17,6 @@ import { installedLibtorch, type Log, type Machine, PINNED_LIBTORCH, pythons, th
 
 /** Settings of {@link installLibtorch}. */
 export interface InstallOptions {
-  /** Only the CPU build is fetched. For CUDA install torch with pip, or set `LIBTORCH`: either is found. */
-  cuda?: false;
   log?: Log;
   machine?: Machine;
   /** Replaces the network in tests. */
@@ -72,9 +72,10 @@ function ways(machine: Machine, fetch: InstallOptions["fetch"] & {}): Way[] {
   const wheel = `torch==${PINNED_LIBTORCH}+cpu`;
   const cpu = process.arch === "arm64" ? "aarch64" : "x86_64";
   // One fixed kind of wheel fits every Python, because only its C++ part is used.
-  const fixedTags = ["--only-binary=:all:", "--python-version=3.11", "--implementation=cp", "--abi=cp311"].concat(
-    `--platform=manylinux_2_28_${cpu}`,
-  );
+  const fixedTags = [
+    "--only-binary=:all:",
+    ...["--python-version=3.11", "--implementation=cp", "--abi=cp311", `--platform=manylinux_2_28_${cpu}`],
+  ];
   const pip = (name: string, extra: string[]): Way => ({
     name: `pip (${wheel}${name}, about 190 MB)`,
     run: async () => unpackInto(machine, (folder) => pipDownload(machine, folder, [...extra, wheel])),
@@ -85,7 +86,11 @@ function ways(machine: Machine, fetch: InstallOptions["fetch"] & {}): Way[] {
     pip(` from ${CPU_INDEX}`, [...fixedTags, `--index-url=${CPU_INDEX}`]),
     {
       name: `${CPU_ARCHIVE} (about 200 MB)`,
-      run: () => unpackInto(machine, (folder) => download(CPU_ARCHIVE, join(folder, "libtorch.zip"), fetch)),
+      run: async () => {
+        // Without a Python to unpack it the download would be for nothing.
+        runPython(machine, ["--version"]);
+        return unpackInto(machine, (folder) => download(CPU_ARCHIVE, join(folder, "libtorch.zip"), fetch));
+      },
     },
     { name: "apt-get install libtorch-dev", run: async () => aptInstall(machine) },
   ];
@@ -100,19 +105,18 @@ async function unpackInto(machine: Machine, fetchArchive: (folder: string) => vo
     await fetchArchive(work);
     const archive = join(work, readdirSync(work)[0]!);
     const unpacked = join(work, "unpacked");
-    unpackLibtorch(archive, unpacked, machine);
-    rmSync(target, { recursive: true, force: true });
-    renameSync(unpacked, target);
+    // A zip reader of our own would have to hold the 430 MB library in memory; every Python can do it.
+    runPython(machine, ["-c", UNPACK, archive, unpacked, WANTED]);
+    accepted(unpackedIn(unpacked), "cache");
+    // Another process may have been faster, and may be using what it fetched.
+    if ("problem" in inspectLibtorch(unpackedIn(target), "cache")) {
+      rmSync(target, { recursive: true, force: true });
+      renameSync(unpacked, target);
+    }
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
   return accepted(unpackedIn(target), "cache");
-}
-
-/** Unpacks the parts of a torch wheel or of the official libtorch zip that the addon needs. */
-export function unpackLibtorch(archive: string, folder: string, machine: Machine): void {
-  // A zip reader of our own would have to hold the 430 MB library in memory; every Python can do it.
-  runPython(machine, ["-c", UNPACK, archive, folder, WANTED]);
 }
 
 function pipDownload(machine: Machine, folder: string, args: string[]): void {
@@ -140,7 +144,7 @@ function aptInstall(machine: Machine): Libtorch {
 
 function accepted(root: string, source: Libtorch["source"]): Libtorch {
   const result = inspectLibtorch(root, source);
-  if ("problem" in result) throw new Error(`${root}: ${result.problem}`);
+  if ("problem" in result) throw new Error(`unusable: ${result.problem}`);
   return result.libtorch;
 }
 

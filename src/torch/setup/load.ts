@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { UserError } from "../../errors.ts";
 import { buildAddon } from "./build.ts";
 import { findLibtorch, type Libtorch, libtorchMissing } from "./find.ts";
-import { type Log, thisMachine } from "./machine.ts";
+import { type Log, type Machine, thisMachine } from "./machine.ts";
 
 /**
  * The exports of the addon. Every thread that calls this gets an instance of its own.
@@ -16,15 +16,13 @@ import { type Log, thisMachine } from "./machine.ts";
  * @throws UserError when libtorch or a compiler is missing, the build or the loading fails, or another libtorch is
  *   already in this process
  */
-export function loadAddon(log: Log = (line) => process.stderr.write(`${line}\n`)): unknown {
-  const machine = thisMachine();
+export function loadAddon(options: { log?: Log; machine?: Machine } = {}): unknown {
+  const { log = (line) => process.stderr.write(`${line}\n`), machine = thisMachine() } = options;
   const { found, tried } = findLibtorch(machine);
   if (!found) throw libtorchMissing(tried);
   const path = buildAddon(found, machine, log);
   assertOnlyLibtorch(found, readFileSync("/proc/self/maps", "utf8"));
-  // libgomp reads its variables when it is loaded. Its threads spin for milliseconds by default, which makes two jobs
-  // on the same cores three times slower; 10000 rounds keep the speed of a job that runs alone.
-  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= "10000";
+  limitSpinning(machine.env);
   try {
     return createRequire(import.meta.url)(path);
   } catch (error) {
@@ -33,6 +31,15 @@ export function loadAddon(log: Log = (line) => process.stderr.write(`${line}\n`)
       cause: error,
     });
   }
+}
+
+/**
+ * Keeps OpenMP threads from spinning for milliseconds while they wait, which makes two jobs on the same cores three times
+ * slower; 10000 rounds keep the speed of a job that runs alone. libgomp reads this once, when it is loaded.
+ */
+export function limitSpinning(env: NodeJS.ProcessEnv): void {
+  // The count would override a policy that the user has chosen.
+  if (env.OMP_WAIT_POLICY === undefined) env.GOMP_SPINCOUNT ??= "10000";
 }
 
 /**

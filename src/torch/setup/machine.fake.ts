@@ -2,10 +2,13 @@
  * @file An invented machine in a temporary folder, for the tests of this folder: nothing of the real one shows through.
  */
 
+import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
+import { findCompiler } from "./compiler.ts";
+import { inspectLibtorch, type Libtorch } from "./find.ts";
 import type { Machine } from "./machine.ts";
 
 /** A Linux machine with an empty PATH, home, project and system folder. It is removed when the test ends. */
@@ -41,4 +44,44 @@ export function writeLibtorch(root: string, version: string, extraLibraries: str
   for (const name of ["libtorch.so", "libtorch_cpu.so", "libc10.so", ...extraLibraries])
     writeFile(join(root, libDir, name));
   return root;
+}
+
+/** The smallest addon that needs libtorch's headers: it exports their version, 213 for 2.13. */
+export const ADDON_SOURCE = `
+#include <node_api.h>
+#include <torch/headeronly/version.h>
+static napi_value init(napi_env env, napi_value exports) {
+  napi_value version;
+  napi_create_int32(env, TORCH_VERSION_MAJOR * 100 + TORCH_VERSION_MINOR, &version);
+  napi_set_named_property(env, exports, "version", version);
+  return exports;
+}
+NAPI_MODULE(fake, init)
+`;
+
+/** A machine with the real compilers, an addon's source, and a libtorch that has nothing in its libraries. */
+export function machineWithLibtorch(source = ADDON_SOURCE) {
+  const machine = fakeMachine();
+  machine.env.PATH = process.env.PATH;
+  writeFile(join(machine.packageRoot, "native/all.cc"), source);
+  const root = writeLibtorch(join(machine.home, "torch"), "2.13.0");
+  machine.env.LIBTORCH = root;
+  return { machine, libtorch: inspected(root), root };
+}
+
+/** What is in this folder, which must be a libtorch. */
+export function inspected(root: string): Libtorch {
+  const result = inspectLibtorch(root, "LIBTORCH");
+  if ("problem" in result) throw new Error(result.problem);
+  return result.libtorch;
+}
+
+/** Replaces the empty files by libraries that a linker takes. */
+export function makeLinkable({ libDir }: Libtorch): void {
+  const [program, ...leading] = findCompiler(process)!.command;
+  for (const name of ["libtorch.so", "libtorch_cpu.so", "libc10.so"]) {
+    const args = ["-shared", "-x", "c++", "/dev/null", `-Wl,-soname,${name}`, "-o", join(libDir, name)];
+    const { status, stderr } = spawnSync(program, [...leading, ...args], { encoding: "utf8" });
+    if (status !== 0) throw new Error(stderr);
+  }
 }
