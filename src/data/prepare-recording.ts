@@ -1,0 +1,229 @@
+/**
+ * @file Preparing one recording of a session; see prepare.ts for the order of events.
+ */
+import { type DatafilterOp, datafilterOps, transformOps } from "../config/ops.ts";
+import type { SessionConfig } from "../config/session.ts";
+import { UserError } from "../errors.ts";
+import type { NdArray } from "../formats/array.ts";
+import { toFloat32 } from "./column.ts";
+import { type DatafilterInputs, datafilterMask, fallbackFilter } from "./datafilters.ts";
+import { binStarts, downsampleColumn } from "./downsample.ts";
+import { selectLast } from "./elementwise.ts";
+import { inContext } from "./error-context.ts";
+import { Recording } from "./recording.ts";
+import type { Session } from "./session.ts";
+import { concatenateLast, runPipeline, type TransformContext } from "./transforms.ts";
+import { unitColumns, unitNames } from "./units.ts";
+
+/** A stimulus that stays uint8: what its transform asks for beside the shape is done when it is served. */
+export interface StoredStimulus {
+  /** Name of the transform, undefined when the stimulus has none. */
+  transform: string | undefined;
+  pixelnorm: boolean;
+}
+
+/** What preparing a recording needs to know, the same for all recordings of a session. */
+export interface PreparationPlan {
+  readonly config: SessionConfig;
+  /** Down-sampling factor, 1 for none. */
+  readonly factor: number;
+  /** Masks by exposed name. */
+  readonly filters: readonly (readonly [exposeAs: string, ops: readonly DatafilterOp[]])[];
+  /** Whether the configuration has no datafilters. */
+  readonly usesFallbackMask: boolean;
+  /** Lags up to this stay within a trial in every frame that passes `dfs`. */
+  readonly guaranteedLags: number;
+  /** Undefined when the stimulus is stored as float32. */
+  readonly storedStimulus: StoredStimulus | undefined;
+  readonly keepKeys: ReadonlySet<string>;
+  readonly transformPerTrial: boolean;
+}
+
+/** Plans the preparation of a session's recordings, without reading data. */
+export function planPreparation(
+  config: SessionConfig,
+  recordings: readonly Recording[],
+  factor: number,
+  options: { keepKeys?: readonly string[] | undefined; transformPerTrial?: boolean | undefined },
+): PreparationPlan {
+  const configured = Object.values(config.datafilters).map((entry) => [entry.expose_as, datafilterOps(entry)] as const);
+  const usesFallbackMask = configured.length === 0;
+  const filters = usesFallbackMask ? [["dfs", fallbackFilter(config.n_lags)] as const] : configured;
+  const history = filters
+    .filter(([exposeAs]) => exposeAs === "dfs")
+    .flatMap(([, ops]) => ops)
+    .map((op) => (op.name === "valid_nlags" ? op.params.n_lags : 0));
+  return {
+    config,
+    factor,
+    filters,
+    usesFallbackMask,
+    guaranteedLags: Math.max(0, ...history),
+    storedStimulus: recordings.every(hasByteStimulus) ? storedStimulus(config) : undefined,
+    keepKeys: new Set(["robs", "dfs", ...Object.keys(config.keys_lags), ...(options.keepKeys ?? [])]),
+    transformPerTrial: options.transformPerTrial ?? false,
+  };
+}
+
+function hasByteStimulus(recording: Recording): boolean {
+  return recording.has("stim") && recording.column("stim").dtype === "uint8";
+}
+
+/** A uint8 stimulus can stay one if at most a single transform touches it, with nothing but pixelnorm and unsqueeze. */
+function storedStimulus({ transforms }: SessionConfig): StoredStimulus | undefined {
+  const touching = Object.entries(transforms).filter(
+    ([, { source, expose_as }]) => source === "stim" || expose_as === "stim",
+  );
+  const [entry, ...others] = touching;
+  if (entry === undefined) return { transform: undefined, pixelnorm: false };
+  const [name, transform] = entry;
+  const ops = transformOps(transform).map((op) => op.name);
+  const norms = ops.filter((op) => op === "pixelnorm").length;
+  const isPlain = ops.every((op) => op === "pixelnorm" || op === "unsqueeze") && norms <= 1;
+  const isOnItself = transform.source === "stim" && transform.expose_as === "stim";
+  return others.length === 0 && isPlain && isOnItself ? { transform: name, pixelnorm: norms === 1 } : undefined;
+}
+
+/**
+ * Prepares a recording: a new one at the model's rate with the selected units, holding served and kept keys only.
+ *
+ * @throws UserError when a key or unit is missing, or a filter or transform cannot be applied
+ */
+export function prepareRecording(
+  source: Recording,
+  session: Session,
+  plan: PreparationPlan,
+): { prepared: Recording; trialInds: Float64Array } {
+  const { config } = plan;
+  const columns = unitColumns(source, config.cids);
+  requireKeys(source, plan);
+  const working = atModelRate(source, session, plan);
+  if (working.length === 0) throw new UserError("it has no frames at the model's rate");
+  const trialInds = working.numbers("trial_inds");
+  const units = working.column("robs").shape[1]!;
+
+  const inputs = filterInputs(working, session, units);
+  for (const [exposeAs, ops] of plan.filters) working.set(exposeAs, datafilterMask(ops, inputs));
+  runTransforms(working, plan, {
+    unitColumns: columns,
+    trialStarts: plan.transformPerTrial ? trialStarts(trialInds) : undefined,
+  });
+  const results = working
+    .pick(plan.keepKeys)
+    .keys()
+    .map((key) => {
+      const array = finalForm(key, working.get(key));
+      return [key, selectUnits(key, array, columns, units)] as const;
+    });
+  const metadata = { ...source.metadata, name: source.type, cids: [...config.cids] };
+  return { prepared: new Recording(source.type, results, metadata, session.name), trialInds };
+}
+
+/** Finds missing keys before any data is read, while the whole recording can still suggest the right ones. */
+function requireKeys(source: Recording, { config, filters }: PreparationPlan): void {
+  source.column("trial_inds");
+  if (filterNames(filters).has("valid_nlags")) source.column("dpi_valid");
+  const made = new Set(filters.map(([exposeAs]) => exposeAs));
+  const find = (key: string): unknown => made.has(key) || source.column(key);
+  for (const [name, transform] of Object.entries(config.transforms)) {
+    inContext(`transform ${name}`, () => find(transform.source));
+    made.add(transform.expose_as);
+  }
+  inContext("keys_lags", () => Object.keys(config.keys_lags).forEach(find));
+}
+
+function filterNames(filters: PreparationPlan["filters"]): Set<string> {
+  return new Set(filters.flatMap(([, ops]) => ops.map((op) => op.name)));
+}
+
+/** The needed columns in memory, down-sampled; the source is left as it is. */
+function atModelRate(source: Recording, session: Session, { config, factor, ...plan }: PreparationPlan): Recording {
+  const names = filterNames(plan.filters);
+  const needed = new Set([
+    ...plan.keepKeys,
+    ...Object.values(config.transforms).map((transform) => transform.source),
+    "trial_inds",
+    ...(names.has("valid_nlags") ? ["dpi_valid"] : []),
+    ...(names.has("missing_pct") ? ["missing_pct", "t_bins"] : []),
+  ]);
+  const columns = source.pick(needed);
+  if (factor === 1) return columns;
+  const starts = binStarts(source.length, factor, config.trial_aware ? source.numbers("trial_inds") : undefined);
+  const options = { strictValidity: config.strict_validity };
+  return new Recording(
+    source.type,
+    columns.keys().map((key) => [key, downsampleColumn(key, source.column(key), starts, factor, options)]),
+    source.metadata,
+    session.name,
+  );
+}
+
+function filterInputs(recording: Recording, session: Session, units: number): DatafilterInputs {
+  const names = unitNames(recording, units);
+  return {
+    frames: recording.length,
+    units,
+    trialInds: () => recording.numbers("trial_inds"),
+    dpiValid: () => recording.numbers("dpi_valid"),
+    missingPct(unit) {
+      if (recording.has("missing_pct")) return storedMissingPct(recording, unit, units);
+      return session.missingPct?.(names[unit]!, recording.numbers("t_bins"));
+    },
+  };
+}
+
+function storedMissingPct(recording: Recording, unit: number, units: number): Float64Array {
+  const { data, shape } = recording.floats("missing_pct");
+  if (shape.length !== 2 || shape[1] !== units) {
+    throw new UserError(`missing_pct has shape [${shape.join(", ")}], expected [frames, ${units}] as robs has`);
+  }
+  return Float64Array.from({ length: recording.length }, (_, t) => data[t * units + unit]!);
+}
+
+function runTransforms(working: Recording, plan: PreparationPlan, context: TransformContext): void {
+  const joined = new Map<string, NdArray[]>();
+  for (const [name, transform] of Object.entries(plan.config.transforms)) {
+    const { source, expose_as: exposeAs, concatenate } = transform;
+    const isStored = plan.storedStimulus?.transform === name;
+    const ops = transformOps(transform).filter((op) => !(isStored && op.name === "pixelnorm"));
+    const result = inContext(`transform ${name}`, () =>
+      runPipeline(isStored ? working.get(source) : working.floats(source), ops, context),
+    );
+    if (concatenate) joined.set(exposeAs, [...(joined.get(exposeAs) ?? []), result]);
+    else working.set(exposeAs, result);
+  }
+  for (const [exposeAs, parts] of joined) working.set(exposeAs, concatenateLast(parts, exposeAs));
+}
+
+/** Keys that loaders hand to a model or a loss: float32, a stimulus possibly uint8. */
+const MODEL_KEYS = new Set(["robs", "dfs", "behavior", "history", "true_rates"]);
+
+function finalForm(key: string, array: NdArray): NdArray {
+  if (key === "stim") {
+    if (array.shape.length !== 3 && array.shape.length !== 4) {
+      throw new UserError(
+        `stim has shape [${array.shape.join(", ")}] after its transforms, expected [frames, height, width] or ` +
+          "[frames, channels, height, width]",
+      );
+    }
+    return array.dtype === "uint8" ? array : toFloat32(array);
+  }
+  return MODEL_KEYS.has(key) ? toFloat32(array) : array;
+}
+
+/** Keys with one column per unit of the recording. */
+const UNIT_KEYS = new Set(["robs", "dfs", "true_rates"]);
+
+function selectUnits(key: string, array: NdArray, columns: Int32Array, units: number): NdArray {
+  if (!UNIT_KEYS.has(key)) return array;
+  const width = array.shape[1];
+  // A mask with one column judges frames, not units.
+  if (key === "dfs" && width === 1) return array;
+  if (array.shape.length === 2 && width === units) return selectLast(array, columns);
+  throw new UserError(`${key} has shape [${array.shape.join(", ")}], expected [frames, ${units}]`);
+}
+
+function trialStarts(trialInds: Float64Array): Int32Array {
+  const starts = [...trialInds.keys()].filter((t) => t === 0 || trialInds[t] !== trialInds[t - 1]);
+  return Int32Array.from(starts);
+}

@@ -1,0 +1,248 @@
+/**
+ * @file Preparing a session: from its configuration and recordings to training and validation samples.
+ *
+ * The order is the data specification's (section 5), and it matters: down-sample, datafilters, transforms, select units,
+ * find valid rows, split by trial. Masks are therefore computed at the model's rate and before transforms, and a
+ * transform sees what earlier ones stored.
+ */
+import { transformOps } from "../config/ops.ts";
+import type { SessionConfig } from "../config/session.ts";
+import { UserError } from "../errors.ts";
+import { downsampleFactor } from "./downsample.ts";
+import { inContext } from "./error-context.ts";
+import { lagReach, parseKeysLags } from "./lags.ts";
+import { maskedUnits, refuseMissingValues } from "./prepare-checks.ts";
+import { type PreparationPlan, planPreparation, prepareRecording } from "./prepare-recording.ts";
+import type { Recording } from "./recording.ts";
+import { joinedIndices, SampleSet } from "./samples.ts";
+import { openSession, type Session } from "./session.ts";
+import { distinctTrials, type SplitRows, splitByTrial } from "./split.ts";
+import { checkPipeline } from "./transforms.ts";
+import { validRows } from "./units.ts";
+
+/** Options of {@link prepareSession}. */
+export interface PrepareOptions {
+  /** Folder that holds the session's folder; the configuration's `data_dir` when absent. */
+  dataDir?: string | undefined;
+  /** A session opened elsewhere; `dataDir` is then not used. */
+  session?: Session | undefined;
+  /** Keys to keep beside the served ones, at the model's rate: `trial_inds`, `t_bins`, `true_rates`, … */
+  keepKeys?: readonly string[] | undefined;
+  /** Leave out types that cannot be prepared, with a warning, instead of failing. For evaluation. */
+  lenient?: boolean | undefined;
+  /** Fail, instead of warning, when lags reach further back than the datafilters guarantee. */
+  strictLags?: boolean | undefined;
+  /** Let transforms that look across frames stop at trial boundaries; the reference lets them run across. */
+  transformPerTrial?: boolean | undefined;
+}
+
+/** A session ready for training. */
+export interface PreparedSession {
+  readonly session: string;
+  /** The configuration as it was used: `types` are those that exist. */
+  readonly config: SessionConfig;
+  /** Types of the configuration that the session lacks or, with `lenient`, that could not be prepared. */
+  readonly droppedTypes: readonly string[];
+  readonly train: SampleSet;
+  readonly val: SampleSet;
+  /** Values of `behavior` per frame; 0 when it is not served. */
+  readonly behaviorDim: number;
+  readonly nUnits: number;
+  readonly cids: readonly number[];
+  /** What the user should know, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Prepares one session. The configuration and a session that was passed in are left as they are.
+ *
+ * @throws UserError when the session or all its types are missing, a recording is damaged or lacks a key, units do not
+ *   exist, lags reach beyond a recording, a model input is not a number, or no frame is left to train on
+ */
+export function prepareSession(config: SessionConfig, options: PrepareOptions = {}): PreparedSession {
+  const name = config.session;
+  const warnings: string[] = [];
+  const warn = (message: string): void => {
+    warnings.push(`Session "${name}": ${message}`);
+  };
+  for (const [transform, entry] of Object.entries(config.transforms)) {
+    for (const message of checkPipeline(transformOps(entry))) warn(`transform ${transform}: ${message}`);
+  }
+  const { sampling } = config;
+  const factor = sampling === null ? 1 : downsampleFactor(sampling.source_rate, sampling.target_rate);
+  const session = options.session ?? openSession(dataFolder(config, options), config);
+
+  const opened = openTypes(session, config, options, warn);
+  const plan = planPreparation(config, opened.recordings, factor, options);
+  if (plan.usesFallbackMask) warn(`no datafilters: frames with ${config.n_lags} frames of valid history are used`);
+  checkLagsAgainstFilter(plan, config, options, warn);
+  const { recordings, dropped } = prepareTypes(session, opened, plan, options, warn);
+
+  const { train, val } = split(config, recordings, plan);
+  if (train.length === 0) throw emptyTrainingSet(config, recordings);
+  refuseMissingValues(train.concat(val));
+  const masked = maskedUnits(train, config.cids);
+  if (masked.length > 0) {
+    const units = masked.length === 1 ? `unit ${masked[0]} has` : `units ${masked.join(", ")} have`;
+    warn(`${units} no valid training frame and will not be fitted`);
+  }
+  const first = recordings[0]!.prepared;
+  const types = recordings.map(({ prepared }) => prepared.type);
+  return {
+    session: name,
+    config: { ...structuredClone(config), types },
+    droppedTypes: config.types.filter((type) => dropped.has(type)),
+    train,
+    val,
+    behaviorDim: train.lags.has("behavior") ? (first.column("behavior").shape[1] ?? 1) : 0,
+    nUnits: config.cids.length,
+    cids: [...config.cids],
+    warnings,
+  };
+}
+
+function dataFolder(config: SessionConfig, { dataDir }: PrepareOptions): string {
+  const folder = dataDir ?? config.data_dir;
+  if (folder !== undefined) return folder;
+  throw new UserError(`Cannot prepare session "${config.session}": no data folder is set`, {
+    hint: "Set data_dir in the dataset configuration, or pass the folder that holds the sessions.",
+  });
+}
+
+interface OpenedTypes {
+  recordings: Recording[];
+  dropped: Set<string>;
+}
+
+function openTypes(
+  session: Session,
+  config: SessionConfig,
+  { lenient }: PrepareOptions,
+  warn: (message: string) => void,
+): OpenedTypes {
+  const dropped = new Set<string>();
+  const recordings = config.types.flatMap((type) => {
+    const recording = attempt(lenient, `Cannot open session "${session.name}", type "${type}"`, warn, () =>
+      session.open(type),
+    );
+    if (recording === null) warn(`there is no recording of type "${type}"`);
+    if (recording) return [recording];
+    dropped.add(type);
+    return [];
+  });
+  if (recordings.length > 0) return { recordings, dropped };
+  const found = session.types();
+  throw new UserError(
+    `Cannot prepare session "${config.session}": it has none of the types ${config.types.join(", ")}`,
+    { hint: found.length === 0 ? "It has no recordings at all." : `It has ${found.join(", ")}.` },
+  );
+}
+
+/** A prepared recording with the trial numbers its samples are divided by. */
+interface PreparedType {
+  prepared: Recording;
+  /** [frames] */
+  trialInds: Float64Array;
+}
+
+function prepareTypes(
+  session: Session,
+  { recordings: opened, dropped }: OpenedTypes,
+  plan: PreparationPlan,
+  { lenient }: PrepareOptions,
+  warn: (message: string) => void,
+): { recordings: PreparedType[]; dropped: Set<string> } {
+  const recordings = opened.flatMap((recording) => {
+    const context = `Cannot prepare session "${session.name}", type "${recording.type}"`;
+    const prepared = attempt(lenient, context, warn, () => prepareRecording(recording, session, plan));
+    if (prepared !== undefined) return [prepared];
+    dropped.add(recording.type);
+    return [];
+  });
+  if (recordings.length > 0) return { recordings, dropped };
+  throw new UserError(`Cannot prepare session "${session.name}": none of its types could be prepared`);
+}
+
+/** Runs a step; its user errors get the context or, when lenient, become warnings. */
+function attempt<Result>(
+  lenient: boolean | undefined,
+  context: string,
+  warn: (message: string) => void,
+  step: () => Result,
+): Result | undefined {
+  try {
+    return inContext(context, step);
+  } catch (error) {
+    if (!lenient || !(error instanceof UserError)) throw error;
+    warn(error.message);
+    return undefined;
+  }
+}
+
+function checkLagsAgainstFilter(
+  plan: PreparationPlan,
+  config: SessionConfig,
+  { strictLags }: PrepareOptions,
+  warn: (message: string) => void,
+): void {
+  const { past } = lagReach(parseKeysLags(config.keys_lags));
+  if (past <= plan.guaranteedLags) return;
+  const message =
+    `lags reach ${past} frames back, the datafilters guarantee ${plan.guaranteedLags}: ` +
+    "the first samples of a trial show the end of the trial before";
+  if (!strictLags) {
+    warn(message);
+    return;
+  }
+  throw new UserError(`Cannot prepare session "${config.session}": ${message}`, {
+    hint: `Set n_lags of valid_nlags to ${past}, or shorten the lags.`,
+  });
+}
+
+function split(
+  config: SessionConfig,
+  types: readonly PreparedType[],
+  plan: PreparationPlan,
+): { train: SampleSet; val: SampleSet } {
+  refuseUnknownTrials(config, types);
+  const rows = types.map(({ prepared, trialInds }) =>
+    splitByTrial(trialInds, validRows(prepared.floats("dfs")), {
+      trainFraction: config.train_val_split,
+      seed: config.seed,
+      splitBy: config.split_by,
+      ...(config.val_trials === undefined ? {} : { valTrials: config.val_trials }),
+    }),
+  );
+  const recordings = types.map(({ prepared }) => prepared);
+  const samples = (part: keyof SplitRows): SampleSet =>
+    new SampleSet({
+      session: config.session,
+      recordings,
+      recordingOf: joinedIndices(rows.map((row, recording) => new Int32Array(row[part].length).fill(recording))),
+      frameOf: joinedIndices(rows.map((row) => row[part])),
+      keysLags: config.keys_lags,
+      pixelnorm: plan.storedStimulus?.pixelnorm ?? false,
+    });
+  return { train: samples("train"), val: samples("val") };
+}
+
+function refuseUnknownTrials(config: SessionConfig, types: readonly PreparedType[]): void {
+  const known = new Set(types.flatMap(({ trialInds }) => [...distinctTrials(trialInds)]));
+  const unknown = (config.val_trials ?? []).filter((trial) => !known.has(trial));
+  if (unknown.length === 0) return;
+  const numbers = [...known].sort((a, b) => a - b);
+  throw new UserError(`Cannot split session "${config.session}": it has no trial ${unknown.join(", ")}`, {
+    hint: `val_trials may name ${known.size} trials from ${numbers[0]} to ${numbers.at(-1)}.`,
+  });
+}
+
+function emptyTrainingSet(config: SessionConfig, types: readonly PreparedType[]): UserError {
+  const parts = types.map(({ prepared, trialInds }) => {
+    const valid = validRows(prepared.floats("dfs")).length;
+    const trials = distinctTrials(trialInds).length;
+    return `${prepared.type} has ${valid} valid of ${prepared.length} frames in ${trials} trials`;
+  });
+  return new UserError(`Cannot train on session "${config.session}": no training frame is left; ${parts.join(", ")}`, {
+    hint: `Check train_val_split (${config.train_val_split}) and the datafilters.`,
+  });
+}

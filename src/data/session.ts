@@ -1,0 +1,82 @@
+/**
+ * @file A recording session as a folder (data specification, section 3).
+ *
+ * ```
+ * <data_dir>/<session>/<type>.safetensors + .json, or <type>.dset
+ *                     or the same below datasets/, for rowley below datasets/<eye>_eye/
+ *                     qc/amp_truncation/truncation.npz          optional
+ *                     spikes/spike_times.npy, spike_clusters.npy  optional, seconds on the recording clock
+ * ```
+ *
+ * Preparation needs a {@link Session} only; other kinds of storage can stand in for the folder.
+ */
+import { existsSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import type { SessionConfig } from "../config/session.ts";
+import { didYouMean, UserError } from "../errors.ts";
+import { type MissingPct, readTruncation } from "./missing-pct.ts";
+import type { Recording } from "./recording.ts";
+import { openRecording } from "./recording-files.ts";
+
+/** Where the recordings of one session come from. */
+export interface Session {
+  /** `<subject>_<date>`. */
+  readonly name: string;
+  /** The recording of a stimulus type, columns still in their file, or null when the session has none. */
+  open(type: string): Recording | null;
+  /** Types that {@link Session.open} would find, for messages. */
+  types(): string[];
+  /** Percentage of missing spikes over time, or undefined when nothing is known about it. */
+  readonly missingPct: MissingPct | undefined;
+}
+
+/** The part of a session's configuration that says where it is stored. */
+export type SessionLocation = Pick<SessionConfig, "session" | "lab" | "eye">;
+
+/**
+ * Opens a session's folder.
+ *
+ * @throws UserError when `dataDir` or the session's folder does not exist
+ */
+export function openSession(dataDir: string, { session, lab, eye }: SessionLocation): Session {
+  const root = join(dataDir, session);
+  if (!existsSync(root)) throw missingFolder(dataDir, session);
+  const eyeFolders = lab === "rowley" ? [join(root, "datasets", `${eye}_eye`)] : [];
+  const folders = [...eyeFolders, join(root, "datasets"), root].filter((folder) => existsSync(folder));
+  const truncation = join(root, "qc", "amp_truncation", "truncation.npz");
+  let windows: MissingPct | undefined;
+  const fromWindows: MissingPct = (unitId, times) => {
+    windows ??= readTruncation(truncation, join(root, "spikes"));
+    return windows(unitId, times);
+  };
+  return {
+    name: session,
+    open(type) {
+      for (const folder of folders) {
+        const recording = openRecording(folder, type, session);
+        if (recording !== null) return recording;
+      }
+      return null;
+    },
+    types: () => [...new Set(folders.flatMap(recordingTypes))].sort(),
+    missingPct: existsSync(truncation) ? fromWindows : undefined,
+  };
+}
+
+function recordingTypes(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((file) => /\.(safetensors|dset)$/.test(file))
+    .map((file) => basename(file).replace(/\.\w+$/, ""));
+}
+
+function missingFolder(dataDir: string, session: string): UserError {
+  if (!existsSync(dataDir)) {
+    return new UserError(`Cannot open session "${session}": there is no folder "${dataDir}"`, {
+      hint: "Set data_dir, or the data folder of the command, to the folder that holds the sessions.",
+    });
+  }
+  const similar = didYouMean(session, readdirSync(dataDir));
+  return new UserError(`Cannot open session "${session}": there is no folder "${join(dataDir, session)}"`, {
+    hint: similar === undefined ? undefined : `Did you mean "${similar}"?`,
+  });
+}

@@ -1,0 +1,106 @@
+/**
+ * @file Dividing a recording into training and validation frames by whole trials (data specification, section 10.1),
+ * and long recordings without trials by stretches (section 19).
+ */
+import { UserError } from "../errors.ts";
+import { permutation } from "./random.ts";
+
+/** How the trials of a recording are divided. */
+export interface SplitOptions {
+  /** Fraction of the distinct trials that trains, in [0, 1]. */
+  trainFraction: number;
+  /** Seed of the random division. */
+  seed: number;
+  /**
+   * `trial` draws the training trials at random, bit for bit as the reference does; `time` trains on the first ones in
+   * ascending order, so that validation lies after training.
+   */
+  splitBy?: "trial" | "time";
+  /** These trials validate and all others train; fraction, seed and `splitBy` are then not used. */
+  valTrials?: readonly number[];
+}
+
+/** Frames of both parts, ascending. */
+export interface SplitRows {
+  train: Int32Array;
+  val: Int32Array;
+}
+
+/**
+ * Divides `rows` so that no trial is in both parts.
+ *
+ * Trials are the distinct values of `trialInds` over the whole recording, whether or not any of their rows is valid.
+ * Recordings with equally many trials get the same positions for the same seed.
+ *
+ * @param trialInds trial number of every frame, [frames]
+ * @param rows frames to divide, ascending
+ * @throws UserError when the fraction is outside [0, 1] or a trial number is not a number
+ */
+export function splitByTrial(trialInds: Float64Array, rows: Int32Array, options: SplitOptions): SplitRows {
+  const { trainFraction, seed, splitBy = "trial", valTrials } = options;
+  if (valTrials !== undefined) {
+    const val = new Set(valTrials);
+    return {
+      train: rows.filter((row) => !val.has(trialInds[row]!)),
+      val: rows.filter((row) => val.has(trialInds[row]!)),
+    };
+  }
+  if (!(trainFraction >= 0 && trainFraction <= 1)) {
+    throw new UserError(`Cannot split by trial: train_val_split is ${trainFraction}, expected a fraction from 0 to 1`);
+  }
+  const [train, val] = divideTrials(trialInds, rows, [trainFraction], splitBy === "time" ? undefined : seed);
+  return { train: train!, val: val! };
+}
+
+/**
+ * Divides `rows` into `cuts.length + 1` parts at cumulative fractions of the trials: `[0.5, 0.5 + 0.3]` gives training,
+ * validation and test rows.
+ *
+ * @param seed of the order in which trials are dealt out; undefined keeps them ascending
+ * @throws UserError when a trial number is not a number
+ */
+export function divideTrials(
+  trialInds: Float64Array,
+  rows: Int32Array,
+  cuts: readonly number[],
+  seed: number | undefined,
+): Int32Array[] {
+  const trials = distinctTrials(trialInds);
+  const n = trials.length;
+  const order = seed === undefined ? Int32Array.from(trials.keys()) : permutation(n, seed);
+  const ends = cuts.map((cut) => Math.trunc(n * cut));
+  const partOfTrial = new Map<number, number>();
+  order.forEach((trial, position) => {
+    partOfTrial.set(trials[trial]!, ends.filter((end) => position >= end).length);
+  });
+  return Array.from({ length: cuts.length + 1 }, (_, part) =>
+    rows.filter((row) => partOfTrial.get(trialInds[row]!) === part),
+  );
+}
+
+/**
+ * Divides frames without trials: `sections` stretches of equal length (the last takes the remainder), of which a random
+ * `1 − valFraction` train. Frames come stretch by stretch in the order drawn.
+ */
+export function splitSections(frames: number, sections: number, valFraction: number, seed: number): SplitRows {
+  const length = Math.floor(frames / sections);
+  const trained = Math.trunc(sections * (1 - valFraction));
+  const train: number[] = [];
+  const val: number[] = [];
+  permutation(sections, seed).forEach((section, position) => {
+    const end = section === sections - 1 ? frames : (section + 1) * length;
+    for (let frame = section * length; frame < end; frame++) (position < trained ? train : val).push(frame);
+  });
+  return { train: Int32Array.from(train), val: Int32Array.from(val) };
+}
+
+/**
+ * The different trial numbers, ascending. Numbers that down-sampling made up for bins across two trials count.
+ *
+ * @throws UserError when one is not a number
+ */
+export function distinctTrials(trialInds: Float64Array): Float64Array {
+  const bad = trialInds.findIndex((trial) => Number.isNaN(trial));
+  if (bad >= 0) throw new UserError(`Cannot split by trial: trial_inds is not a number in frame ${bad}`);
+  return Float64Array.from(new Set(trialInds)).sort();
+}

@@ -1,0 +1,180 @@
+/**
+ * @file The standard convolution layer with weight norm and window (model specification, sections 6.1, 6.3 and 6.4).
+ *
+ * Effective weight = window * (g * v / ||v||): normalised first, tapered second. A window with zeros at its ends makes
+ * kernels smaller than they look; the fast form drops those taps, and the input only they would have read, before it
+ * convolves. The parameters stay whole.
+ */
+
+import { cat, Module, ops, Parametrizations, ParametrizedWeight, type Tensor, WeightNorm } from "../../torch/index.ts";
+import { type BuildContext, castForAutocast, fanInOf, Layer, type Triple, uniformFanIn } from "./layer.ts";
+import { support, type WindowOptions, WindowParametrization, windowAxes } from "./window.ts";
+
+/** Samples added before and after an axis; negative numbers take samples away. */
+export type AxisPadding = readonly [before: number, after: number];
+/** Padding of time, rows and columns. */
+export type Padding = readonly [AxisPadding, AxisPadding, AxisPadding];
+export type PaddingMode = "zeros" | "reflect" | "replicate" | "circular";
+
+export const NO_PADDING: Padding = [
+  [0, 0],
+  [0, 0],
+  [0, 0],
+];
+
+export interface ConvOptions {
+  inChannels: number;
+  outChannels: number;
+  kernelSize: Triple;
+  stride?: Triple;
+  dilation?: Triple;
+  groups?: number;
+  bias?: boolean;
+  padding?: Padding;
+  paddingMode?: PaddingMode;
+  window?: WindowOptions | null;
+  /** `free` learns the norm of every kernel, `unit` holds it at 1. */
+  weightNorm?: "free" | "unit" | null;
+}
+
+/** The weight and bias under the names PyTorch gives them, with or without parametrisations. */
+class Kernel extends Module {
+  readonly bias: Tensor | null;
+  readonly #weight: Tensor | ParametrizedWeight;
+
+  constructor(options: ConvOptions, context: BuildContext) {
+    super();
+    const { inChannels, outChannels, kernelSize, groups = 1, bias = true, window = null, weightNorm = null } = options;
+    const shape = [outChannels, inChannels / groups, ...kernelSize];
+    const fanIn = fanInOf(shape);
+    const weight = uniformFanIn(shape, fanIn, context);
+    const initialBias = () => this.parameter("bias", uniformFanIn([outChannels], fanIn, context));
+    if (!window && !weightNorm) {
+      this.#weight = this.parameter("weight", weight);
+      this.bias = bias ? initialBias() : null;
+      return;
+    }
+    this.bias = bias ? initialBias() : null;
+    const chain = [
+      ...(weightNorm ? [new WeightNorm(weight, { unitNorm: weightNorm === "unit" })] : []),
+      ...(window ? [new WindowParametrization(kernelSize, window)] : []),
+    ];
+    this.#weight = new ParametrizedWeight(weight, chain);
+    this.child("parametrizations", new Parametrizations(this.#weight));
+  }
+
+  /** The effective weight. */
+  weight(): Tensor {
+    return this.#weight instanceof ParametrizedWeight ? this.#weight.value() : this.#weight;
+  }
+
+  /** Starts the kernels at `values`, also behind weight norm and window. */
+  initialize(values: Tensor): void {
+    if (!(this.#weight instanceof ParametrizedWeight)) {
+      this.#weight.detach().copy_(values);
+      return;
+    }
+    this.#weight.original.detach().copy_(values);
+    for (const link of this.#weight.chain) {
+      if (!(link instanceof WeightNorm)) continue;
+      link.v.detach().copy_(values);
+      if (link.g.requiresGrad) link.g.detach().copy_(values.norm([1, 2, 3, 4]));
+    }
+  }
+}
+
+/** `[batch, inChannels, T, H, W]` to `[batch, outChannels, T', H', W']`, cross-correlation. */
+export class Conv extends Layer {
+  readonly kernelSize: Triple;
+  readonly stride: Triple;
+  readonly dilation: Triple;
+  readonly groups: number;
+  readonly #kernel: Kernel;
+  readonly #padding: Padding;
+  readonly #paddingMode: PaddingMode;
+  /** Taps that are multiplied with anything but zero, per axis. */
+  readonly #taps: readonly { first: number; end: number }[];
+
+  constructor(options: ConvOptions, context: BuildContext) {
+    super();
+    this.kernelSize = options.kernelSize;
+    this.stride = options.stride ?? [1, 1, 1];
+    this.dilation = options.dilation ?? [1, 1, 1];
+    this.groups = options.groups ?? 1;
+    this.#padding = options.padding ?? NO_PADDING;
+    this.#paddingMode = options.paddingMode ?? "replicate";
+    this.#kernel = this.child("conv", new Kernel(options, context));
+    this.#taps =
+      options.window && context.formulation === "fast"
+        ? windowAxes(options.kernelSize, options.window).map(support)
+        : options.kernelSize.map((end) => ({ first: 0, end }));
+  }
+
+  get bias(): Tensor | null {
+    return this.#kernel.bias;
+  }
+
+  /** Weight after normalisation and window, whole. */
+  effectiveWeight(): Tensor {
+    return this.#kernel.weight();
+  }
+
+  /** Starts the kernels at `values` (shape of the weight). */
+  initialize(values: Tensor): void {
+    this.#kernel.initialize(values);
+  }
+
+  /** The part of the effective weight that is computed with, and the padding that then takes the place of the declared. */
+  cropped(): { weight: Tensor; padding: Padding } {
+    let weight = this.effectiveWeight();
+    const padding = this.#taps.map(({ first, end }, axis): AxisPadding => {
+      const size = this.kernelSize[axis]!;
+      if (first > 0 || end < size) weight = weight.slice(axis + 2, first, end);
+      const [before, after] = this.#padding[axis]!;
+      return [before - first * this.dilation[axis]!, after - (size - end) * this.dilation[axis]!];
+    });
+    return { weight, padding: [padding[0]!, padding[1]!, padding[2]!] };
+  }
+
+  override forward(x: Tensor): Tensor {
+    const { weight, padding } = this.cropped();
+    const framed = frame(x, padding, this.#paddingMode);
+    return ops.conv3d(framed, weight, this.bias, this.stride, 0, this.dilation, this.groups);
+  }
+}
+
+/** `x` `[batch, channels, T, H, W]` with samples added to or taken from both ends of its last three axes. */
+export function frame(x: Tensor, padding: Padding, mode: PaddingMode): Tensor {
+  let framed = x;
+  for (const [axis, [before, after]] of padding.entries()) {
+    const [skip, drop] = [Math.max(0, -before), Math.max(0, -after)];
+    if (skip || drop) framed = framed.slice(axis + 2, skip, framed.size(axis + 2) - drop);
+  }
+  if (padding.every(([before, after]) => before <= 0 && after <= 0)) return framed;
+  framed = castForAutocast(framed);
+  for (const [axis, [before, after]] of padding.entries()) {
+    framed = extend(framed, axis + 2, Math.max(0, before), Math.max(0, after), mode);
+  }
+  return framed;
+}
+
+function extend(x: Tensor, dim: number, before: number, after: number, mode: PaddingMode): Tensor {
+  if (before === 0 && after === 0) return x;
+  const length = x.size(dim);
+  const zeros = (count: number) => ops.zeros_like(x.slice(dim, 0, 1)).expand(sized(x, dim, count));
+  const edge = (at: number, count: number) => x.slice(dim, at, at + 1).expand(sized(x, dim, count));
+  const pieces = {
+    zeros: () => [zeros(before), x, zeros(after)],
+    replicate: () => [edge(0, before), x, edge(length - 1, after)],
+    reflect: () => [x.slice(dim, 1, before + 1).flip(dim), x, x.slice(dim, length - 1 - after, length - 1).flip(dim)],
+    circular: () => [x.slice(dim, length - before), x, x.slice(dim, 0, after)],
+  };
+  return cat(
+    pieces[mode]().filter((piece) => piece.size(dim) > 0),
+    dim,
+  );
+}
+
+function sized(x: Tensor, dim: number, length: number): number[] {
+  return x.shape.map((n, axis) => (axis === dim ? length : n));
+}

@@ -1,0 +1,187 @@
+/**
+ * @file Options of a training run: defaults, checks, and what a resumed run takes from its checkpoint (training
+ * specification, sections 2 and 22).
+ */
+
+import type { ModelConfig } from "../config/model.ts";
+import type { PreparedSession } from "../data/prepare.ts";
+import { UserError } from "../errors.ts";
+import { bf16Flags } from "../torch/setup/cpu.ts";
+import type { TrainEvents } from "./events.ts";
+import { checkSchedule, type ScheduleKind } from "./schedules.ts";
+import type { Precision } from "./step.ts";
+import type { Tracker } from "./tracker.ts";
+
+/** Numbers and switches of a run, all with their values; part of every checkpoint. */
+export interface TrainingSettings {
+  /** Samples per batch. */
+  batchSize: number;
+  /** Rate of the head's parameter groups. */
+  learningRate: number;
+  /** The core's rate as a multiple of `learningRate`. */
+  coreLrScale: number;
+  /** Decoupled weight decay. */
+  weightDecay: number;
+  maxEpochs: number;
+  /** Largest norm of all gradients; 0 or less does not clip. */
+  gradientClipVal: number;
+  /** Batches per optimiser step. */
+  accumulateGradBatches: number;
+  lrScheduler: ScheduleKind;
+  /** Epochs of the two warm-up schedules. */
+  warmupEpochs: number;
+  /** Epochs per cycle of `cosine_warmup_restart`; null: half of what follows the warm-up. */
+  restartPeriod: number | null;
+  /** All samples of a batch from one session. */
+  homogeneousBatches: boolean;
+  precision: Precision;
+  /** Batches per epoch; fewer when there are fewer samples. */
+  stepsPerEpoch: number;
+  /** Up to 1: share of the validation samples, the same in every epoch; above: number of batches. */
+  limitValBatches: number;
+  /** Validations without improvement after which training stops; null: never. */
+  earlyStoppingPatience: number | null;
+  earlyStoppingMinDelta: number;
+  /** Wall-clock limit; the schedule is fitted into it. Null: none. */
+  timeBudgetMinutes: number | null;
+  /** Of initialisation, shuffling and dropout. The division into training and validation has its own. */
+  seed: number;
+}
+
+/** Options of {@link train}. Settings that are left out have their defaults or, when resuming, the checkpoint's values. */
+export interface TrainOptions extends Partial<TrainingSettings>, TrainEvents {
+  /** Path of a model configuration, or one that is loaded already. Needed unless resuming. */
+  modelConfig?: string | ModelConfig | undefined;
+  /** Path of a dataset configuration, which names the sessions. Needed unless resuming or with `sessions`. */
+  datasetConfigsPath?: string | undefined;
+  /** Sessions that are prepared already. */
+  sessions?: readonly PreparedSession[] | undefined;
+  /** Folder with the sessions' folders; each configuration's `data_dir` when absent. */
+  dataDir?: string | undefined;
+  /** Use only the first sessions of the dataset configuration. */
+  maxDatasets?: number | undefined;
+  /** "cpu" or "cuda:0", ... */
+  device?: string | undefined;
+  /** Folder with a folder for every experiment. */
+  checkpointDir?: string | undefined;
+  /** Name of the run's folder; made from configuration and settings when absent. */
+  experimentName?: string | undefined;
+  /** Checkpoint to continue from, or the folder of a run to continue from its last one. */
+  resume?: string | undefined;
+  /** When resuming: accept settings, sessions or data that differ from the checkpoint's. */
+  overrideOnResume?: boolean | undefined;
+  trackers?: readonly Tracker[] | undefined;
+  /** Stops after the current optimiser step and writes `last`. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Sessions of a dataset configuration that are used unless said otherwise. */
+export const DEFAULT_MAX_DATASETS = 30;
+
+/** Settings of a run that says nothing. bfloat16 where it is fast: on GPUs, and on processors that have the products. */
+export function defaultSettings(device: string): TrainingSettings {
+  return {
+    batchSize: 64,
+    learningRate: 1e-4,
+    coreLrScale: 1,
+    weightDecay: 1e-5,
+    maxEpochs: 100,
+    gradientClipVal: 1,
+    accumulateGradBatches: 1,
+    lrScheduler: "none",
+    warmupEpochs: 5,
+    restartPeriod: null,
+    homogeneousBatches: false,
+    precision: device !== "cpu" || bf16Flags().length > 0 ? "bf16-mixed" : "32",
+    stepsPerEpoch: 1000,
+    limitValBatches: 1,
+    earlyStoppingPatience: null,
+    earlyStoppingMinDelta: 0,
+    timeBudgetMinutes: null,
+    seed: 0,
+  };
+}
+
+/** A setting that differs between a checkpoint and the options of the run that continues from it. */
+export interface ChangedSetting {
+  name: string;
+  stored: unknown;
+  given: unknown;
+}
+
+/**
+ * Settings of a run, and which of the given ones differ from the stored ones.
+ *
+ * @param stored of the checkpoint that is continued; undefined for a fresh run
+ * @throws UserError that names the setting, what was found and what is allowed
+ */
+export function resolveSettings(
+  options: TrainOptions,
+  device: string,
+  stored?: TrainingSettings,
+): { settings: TrainingSettings; changed: ChangedSetting[] } {
+  const base = stored ?? defaultSettings(device);
+  const keys = Object.keys(base) as (keyof TrainingSettings)[];
+  const given = Object.fromEntries(keys.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])));
+  const settings: TrainingSettings = { ...base, ...given };
+  checkSettings(settings);
+  const changed = keys
+    .filter((key) => settings[key] !== base[key])
+    .map((key) => ({ name: key, stored: base[key], given: settings[key] }));
+  return { settings, changed: stored === undefined ? [] : changed };
+}
+
+type NumberKey = {
+  [K in keyof TrainingSettings]: TrainingSettings[K] extends number | null ? K : never;
+}[keyof TrainingSettings];
+
+const WHOLE_FROM_1: readonly NumberKey[] = [
+  "batchSize",
+  "maxEpochs",
+  "accumulateGradBatches",
+  "stepsPerEpoch",
+  "earlyStoppingPatience",
+];
+const FROM_0: readonly NumberKey[] = ["learningRate", "coreLrScale", "weightDecay", "earlyStoppingMinDelta"];
+const ABOVE_0: readonly NumberKey[] = ["limitValBatches", "timeBudgetMinutes"];
+
+function checkSettings(settings: TrainingSettings): void {
+  const check = (keys: readonly NumberKey[], expected: string, isValid: (value: number) => boolean) => {
+    for (const key of keys) {
+      const value = settings[key];
+      if (value !== null && !isValid(value))
+        throw new UserError(`Cannot train: ${key} is ${value}, expected ${expected}`);
+    }
+  };
+  check(WHOLE_FROM_1, "a whole number from 1", (value) => Number.isInteger(value) && value >= 1);
+  check(FROM_0, "a number from 0", (value) => Number.isFinite(value) && value >= 0);
+  check(ABOVE_0, "a number above 0", (value) => Number.isFinite(value) && value > 0);
+  check(["gradientClipVal"], "a number", (value) => !Number.isNaN(value));
+  check(["seed"], "a whole number", Number.isInteger);
+  check(
+    ["limitValBatches"],
+    "a share up to 1 or a whole number of batches",
+    (value) => value <= 1 || Number.isInteger(value),
+  );
+  const { lrScheduler, warmupEpochs, restartPeriod, precision } = settings;
+  checkSchedule({ kind: lrScheduler, warmupEpochs, restartPeriod: restartPeriod ?? undefined });
+  if (precision !== "32" && precision !== "bf16-mixed") throw unknownPrecision(precision);
+}
+
+/**
+ * A precision as it is written on the command line.
+ *
+ * @throws UserError for float16, which is not offered, and for unknown names
+ */
+export function parsePrecision(text: string): Precision {
+  if (text === "32") return "32";
+  if (text === "bf16" || text === "bf16-mixed") return "bf16-mixed";
+  throw unknownPrecision(text);
+}
+
+function unknownPrecision(text: string): UserError {
+  const isHalf = text === "16" || text === "16-mixed";
+  return new UserError(isHalf ? `Precision "${text}" (float16) is not offered` : `Unknown precision "${text}"`, {
+    hint: isHalf ? "Use bf16-mixed: as fast, and it needs no loss scaling." : "Choose 32 or bf16-mixed.",
+  });
+}

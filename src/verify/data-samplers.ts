@@ -1,0 +1,126 @@
+/**
+ * @file Golden splits, permutations and samplers (data specification, sections 10 and 14).
+ */
+import { MersenneTwister, permutation } from "../data/random.ts";
+import { distributedOrder } from "../data/samplers.ts";
+import { divideTrials, splitByTrial, splitSections } from "../data/split.ts";
+import { toFloat64 } from "../formats/array.ts";
+import { goldenRecording } from "./data-sessions.ts";
+import { type CaseResult, type Comparison, type GoldenFile, readGolden, runCase, skippedCase } from "./golden.ts";
+
+interface SplitCase {
+  id: string;
+  session: string;
+  type: string;
+  seed: number;
+  train_val_split?: number;
+  train_split?: number;
+  val_split?: number;
+  candidates: string;
+}
+
+interface SplitGolden {
+  randperm: Record<string, number[]>;
+  mt19937_first_words_seed_1002: number[];
+  cases: SplitCase[];
+}
+
+/** Permutations, generator words and splits by trial. */
+export function verifySplits(folder: string): CaseResult[] {
+  const golden = readGolden<SplitGolden>(folder, "split");
+  const { randperm, mt19937_first_words_seed_1002: words, cases } = golden.json;
+  return [
+    runCase("split/mt19937", (compare) => {
+      const generator = new MersenneTwister(1002);
+      compare.exact(
+        "first words",
+        words.map(() => generator.next()),
+        words,
+      );
+    }),
+    ...Object.entries(randperm).map(([key, expected]) =>
+      runCase(`split/randperm/${key}`, (compare) => {
+        const [seed, n] = key.split("/").map(Number) as [number, number];
+        compare.exact("order", permutation(n, seed), expected);
+      }),
+    ),
+    ...cases.map((given) => {
+      const { id } = given;
+      if (id === "blockwise") {
+        return skippedCase("split/blockwise", "the block splitter skips every other block (fault 15): left out");
+      }
+      if (id === "sections") return runCase("split/sections", (compare) => compareSections(compare, golden));
+      return runCase(`split/${id}`, (compare) => {
+        const trialInds = goldenRecording(folder, given.session, given.type).numbers("trial_inds");
+        const rows = Int32Array.from(toFloat64(golden.tensor(given.candidates)));
+        for (const [part, actual] of Object.entries(splitParts(trialInds, rows, given))) {
+          compare.exact(part, actual, golden.tensor(`${id}/${part}`));
+        }
+      });
+    }),
+  ];
+}
+
+function compareSections(compare: Comparison, golden: GoldenFile<SplitGolden>): void {
+  const sections = golden.json.cases.find(({ id }) => id === "sections") as unknown as {
+    n: number;
+    num_sections: number;
+    val_fraction: number;
+    global_seed_set_before: number;
+  };
+  const { n, num_sections: count, val_fraction: fraction, global_seed_set_before: seed } = sections;
+  const { train, val } = splitSections(n, count, fraction, seed);
+  compare.exact("train", train, golden.tensor("sections/train"));
+  compare.exact("val", val, golden.tensor("sections/val"));
+}
+
+function splitParts(trialInds: Float64Array, rows: Int32Array, given: SplitCase): Record<string, Int32Array> {
+  const { seed, train_val_split: trainFraction, train_split: first = 0, val_split: second = 0 } = given;
+  if (trainFraction !== undefined) return { ...splitByTrial(trialInds, rows, { trainFraction, seed }) };
+  const [train, val, test] = divideTrials(trialInds, rows, [first, first + second], seed);
+  return { train: train!, val: val!, test: test! };
+}
+
+interface ShardCase {
+  world: number;
+  rank: number;
+  drop_last: boolean;
+  seed: number;
+  epoch: number;
+  order_bit_exact?: number[];
+  order_after_warmup_bit_exact?: number[];
+}
+
+/** Distributed shuffles; curriculum weights belong to a sampler that ours does not have. */
+export function verifySamplers(folder: string): CaseResult[] {
+  const golden = readGolden<{
+    sizes: number[];
+    distributed: ShardCase[];
+    contrast_weighted: ShardCase[];
+    by_dataset: { batch: number; with_scores: boolean; step: number }[];
+  }>(folder, "samplers");
+  const { sizes, distributed, contrast_weighted: curriculum, by_dataset: byDataset } = golden.json;
+  const samples = sizes.reduce((sum, size) => sum + size, 0);
+  const sharded = (kind: string, given: ShardCase, expected: number[]): CaseResult => {
+    const { world, rank, drop_last: dropLast, seed, epoch } = given;
+    return runCase(`samplers/${kind}/world${world}/rank${rank}/${dropLast ? "drop" : "pad"}`, (compare) => {
+      compare.exact("order", distributedOrder(samples, { seed, epoch, rank, world, dropLast }), expected);
+    });
+  };
+  return [
+    ...distributed.map((given) => sharded("distributed", given, given.order_bit_exact!)),
+    ...curriculum.map((given) => sharded("after_warmup", given, given.order_after_warmup_bit_exact!)),
+    ...curriculum.map(({ world, rank, drop_last }) =>
+      skippedCase(
+        `samplers/curriculum_weights/world${world}/rank${rank}/${drop_last ? "drop" : "pad"}`,
+        "the curriculum sampler is not part of this program",
+      ),
+    ),
+    ...byDataset.map(({ batch, with_scores, step }) =>
+      skippedCase(
+        `samplers/by_dataset/batch${batch}/${with_scores ? "scores" : "plain"}/step${step}`,
+        "batches of the reference come from a library-specific stream and repeat every epoch (fault 28)",
+      ),
+    ),
+  ];
+}

@@ -1,0 +1,31 @@
+/**
+ * @file Data preparation against the golden data of the reference implementation.
+ */
+import { verifyDatafilters, verifyDownsampling, verifyRecordings } from "./data-filters.ts";
+import { verifyPreparation } from "./data-prepare.ts";
+import { verifySamplers, verifySplits } from "./data-samplers.ts";
+import { verifyDataModule, verifyServing, verifyTimes } from "./data-samples.ts";
+import { verifyTransforms } from "./data-transforms.ts";
+import { type CaseResult, skippedCase } from "./golden.ts";
+
+/**
+ * Runs every golden case of the data subsystem.
+ *
+ * @param folder with `raw/` and the golden files
+ * @throws UserError when a golden file is missing or damaged
+ */
+export function verifyData(folder: string): CaseResult[] {
+  return [
+    verifyRecordings,
+    verifyDownsampling,
+    verifyDatafilters,
+    verifyTransforms,
+    verifySplits,
+    verifyPreparation,
+    verifyServing,
+    verifyTimes,
+    verifyDataModule,
+    verifySamplers,
+    () => [skippedCase("time_embedding", "embedding a tensor by itself, oldest frame first, has no user: left out")],
+  ].flatMap((verify) => verify(folder));
+}
