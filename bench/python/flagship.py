@@ -2,7 +2,7 @@
 shared core (flagship_model.py).
 
     python3 bench/python/flagship.py --check golden/models     compares with the golden full-size case
-    python3 bench/python/flagship.py --precision bf16          times training steps
+    python3 bench/python/flagship.py --precision bf16-mixed    times training steps
 
 Either prints one JSON object. Timing is what bench/flagship.ts is compared with; both print the same keys.
 """
@@ -11,7 +11,6 @@ import argparse
 import json
 import platform
 import resource
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -107,7 +106,7 @@ def poisson_loss(rates, robs, dfs):
 def mean_loss(model, batch, device, precision):
     """Every session of the batch weighs the same."""
     # Like the reference: weights are cast again at every use.
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False):
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed", cache_enabled=False):
         return torch.stack(
             [poisson_loss(model(stimulus, k), robs, dfs) for k, (stimulus, robs, dfs) in enumerate(batch)]
         ).mean()
@@ -151,7 +150,7 @@ def seconds(call, device, repeats, warmup):
 def matmul_tflops(precision, device):
     """The best rate of a large matrix product in the same number format; float32 on a GPU means TF32."""
     size = 8192 if device.type == "cuda" else 2048
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    dtype = torch.bfloat16 if precision == "bf16-mixed" else torch.float32
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     return 2 * size**3 / min(seconds(lambda: a @ b, device, repeats=10, warmup=3)) / 1e12
 
@@ -185,7 +184,7 @@ def measure(args):
 
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
-    step_s = statistics.median(seconds(step, device, args.steps, warmup=3 if on_gpu else 1))
+    step_s = min(seconds(step, device, args.steps, warmup=3 if on_gpu else 1))
     peak = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     samples_per_s = args.batch / step_s
     rate = matmul_tflops(args.precision, device)
@@ -200,9 +199,9 @@ def measure(args):
         "lags": args.lags,
         "steps": args.steps,
         "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        "libtorch": torch.__version__,
+        "cuda": torch.version.cuda if on_gpu else None,
         "samples_per_s": samples_per_s,
-        "step_ms": step_s * 1e3,
         "peak_memory_bytes": peak,
         "matmul_tflops": rate,
         "model_gflop_per_sample": flops / 1e9,
@@ -216,12 +215,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", type=Path, metavar="DIR", help="folder with the golden models; times nothing")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
+    parser.add_argument("--precision", choices=["32", "bf16-mixed"], default="32")
     parser.add_argument("--batch", type=int, default=32, help="samples per step, all sessions together")
     parser.add_argument("--sessions", type=int, default=16)
     parser.add_argument("--units", type=int, default=100, help="units per session")
     parser.add_argument("--lags", type=int, default=33)
-    parser.add_argument("--steps", type=int, default=10, help="steps whose median time counts")
+    parser.add_argument("--steps", type=int, default=10, help="steps of which the fastest counts")
     parser.add_argument("--threads", type=int, help="default: as many as PyTorch chooses")
     args = parser.parse_args()
     if args.threads:

@@ -240,11 +240,7 @@ export function modulatorOptions(config: ModulatorConfig, featureDim: number): M
 }
 
 /** A perceptron of the spike history, or one on its own. */
-export function mlpOptions(
-  params: HistoryEncoderConfig["params"],
-  inputDim: number,
-  outputDim: number,
-): MlpOptions {
+export function mlpOptions(params: HistoryEncoderConfig["params"], inputDim: number, outputDim: number): MlpOptions {
   if (params.spectral_norm) throw new UnavailableError("spectral norm");
   return {
     inputDim,

@@ -3,7 +3,7 @@
  * section 6).
  */
 
-import type { SampleSet } from "../data/samples.ts";
+import type { PreparedSession } from "../data/prepare.ts";
 import { UserError } from "../errors.ts";
 import { type Module, scope, tensor } from "../torch/index.ts";
 
@@ -51,21 +51,22 @@ export function biasForRate(rate: number, logInput: boolean): number {
  * and those that are never used included, as the reference does.
  *
  * @param twin the model; readouts are its parameters `readouts.<session>.bias`, or `readout.bias`
- * @param sets one per session, in session order
  * @throws UserError when a session has other units than its readout
  */
-export function initializeReadoutBiases(twin: Module, sets: readonly SampleSet[], logInput: boolean): void {
+export function initializeReadoutBiases(twin: Module, sessions: readonly PreparedSession[], logInput: boolean): void {
   const state = twin.stateDict();
-  for (const [session, set] of sets.entries()) {
-    const bias = state.get(`readouts.${session}.bias`) ?? state.get("readout.bias");
+  for (const [index, { session, train }] of sessions.entries()) {
+    const bias = state.get(`readouts.${index}.bias`) ?? state.get("readout.bias");
     if (bias === undefined) continue;
-    const rates = unitRates(set.recordings.map((_, recording) => set.arrays(recording)));
+    const rates = unitRates(train.recordings.map((_, recording) => train.arrays(recording)));
     if (rates.length !== bias.numel) {
       throw new UserError(
-        `Cannot set the readout biases of session "${set.session}": it has ${rates.length} units, its readout ${bias.numel}`,
+        `Cannot set the readout biases of session "${session}": it has ${rates.length} units, its readout ${bias.numel}`,
       );
     }
     const values = Float32Array.from(rates, (rate) => biasForRate(rate, logInput));
-    scope(() => bias.detach().copy_(tensor(values)));
+    scope(() => {
+      bias.detach().copy_(tensor(values));
+    });
   }
 }

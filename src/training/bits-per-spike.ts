@@ -24,6 +24,8 @@ export interface BitsPerSpikeOptions {
 export class BitsPerSpike {
   /** Sum of weights, of weighted counts and of weighted log-likelihoods, float64 [3, units]. */
   readonly sums: Tensor;
+  /** Samples added. */
+  samples = 0;
   private readonly poisonMasked: boolean;
 
   /** Owns its sums until `dispose()`. */
@@ -40,6 +42,7 @@ export class BitsPerSpike {
    * @param mask weights, [samples, units], [samples, 1] or [samples]; absent: all 1
    */
   add(rate: Tensor, counts: Tensor, mask?: Tensor | null): void {
+    this.samples += rate.size(0);
     noGrad(() =>
       scope(() => {
         const shape = [rate.size(0), this.sums.size(1)];

@@ -13,7 +13,8 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import type { ModelConfig } from "../config/model.ts";
 import type { SessionConfig } from "../config/session.ts";
 import { UserError } from "../errors.ts";
@@ -24,10 +25,13 @@ import {
   type SafetensorsFile,
   type SafetensorsWriter,
 } from "../formats/safetensors.ts";
+import { type BuildOptions, buildModel } from "../models/build.ts";
+import type { Twin } from "../models/twin.ts";
 import {
   type AdamW,
   defaultGeneratorState,
   fromArray,
+  Generator,
   libtorchVersion,
   type Module,
   type StateMismatch,
@@ -35,6 +39,7 @@ import {
   setDefaultGeneratorState,
   type Tensor,
 } from "../torch/index.ts";
+import type { TrainingSettings } from "./options.ts";
 
 const SCHEMA = 1;
 const INFO_KEY = "visioncore";
@@ -46,8 +51,8 @@ export interface CheckpointSession {
   nUnits: number;
   /** The units' numbers in the recordings, in the order of the readout. */
   cids: number[];
-  /** Everything about the session's data, defaults filled in; null when the sessions had no configuration. */
-  config: SessionConfig | null;
+  /** Everything about the session's data, defaults filled in. */
+  config: SessionConfig;
 }
 
 /** What a checkpoint says about itself. */
@@ -60,8 +65,7 @@ export interface CheckpointInfo {
   global_step: number;
   /** Of the last validation, finite values only. */
   metrics: Record<string, number>;
-  /** Settings of the training run. */
-  settings: Record<string, unknown>;
+  settings: TrainingSettings;
 }
 
 /** Provenance, added when saving. */
@@ -134,12 +138,11 @@ function stateTensors({ optimizer, device }: TrainingState): Map<string, Tensor>
 }
 
 /** An open checkpoint. */
-export interface OpenCheckpoint {
+export interface OpenCheckpoint extends Disposable {
   path: string;
   info: CheckpointInfo & { versions: Record<string, string>; saved_at: string };
   /** Parameters and buffers by name, still in the file. */
   tensors: ReadonlyMap<string, LazyArray>;
-  close(): void;
 }
 
 /**
@@ -150,7 +153,7 @@ export interface OpenCheckpoint {
  */
 export function openCheckpoint(path: string): OpenCheckpoint {
   const { file, stored } = openOwn<StoredInfo>(path, INFO_KEY);
-  return { path, info: stored, tensors: file.tensors, close: () => file.close() };
+  return { path, info: stored, tensors: file.tensors, [Symbol.dispose]: () => file.close() };
 }
 
 function openOwn<Stored extends { schema: number }>(
@@ -228,6 +231,69 @@ function describeMismatch({ missing, unexpected, misshapen }: StateMismatch): st
   return [...list("missing", missing), ...list("unexpected", unexpected), ...list("of another shape", shapes)];
 }
 
+/** A trained twin and where it comes from. */
+export interface LoadedTwin {
+  /** In evaluation mode. */
+  twin: Twin;
+  config: ModelConfig;
+  sessions: CheckpointSession[];
+  info: OpenCheckpoint["info"];
+  path: string;
+}
+
+/** Options of {@link loadTwin}. */
+export interface LoadTwinOptions {
+  device?: string;
+  /** How the twin computes; the values are the same. */
+  formulation?: BuildOptions["formulation"];
+}
+
+/**
+ * Loads a twin from a checkpoint alone; neither configurations nor data are needed.
+ *
+ * @param path of a checkpoint, or the folder of a run: then its best checkpoint, or the last if no epoch was completed
+ * @throws UserError when there is no checkpoint, or it cannot be read, is damaged, or is not a VisionCore checkpoint
+ */
+export function loadTwin(path: string, { device = "cpu", formulation }: LoadTwinOptions = {}): LoadedTwin {
+  using checkpoint = openCheckpoint(findCheckpoint(path));
+  const { info } = checkpoint;
+  const specs = info.sessions.map(({ name, nUnits, config: { adapter, readout } }) => ({
+    name,
+    nUnits,
+    adapter,
+    readout,
+  }));
+  const twin = buildModel(info.model_config, specs, { generator: new Generator(0), formulation });
+  try {
+    loadParameters(twin, checkpoint);
+  } catch (error) {
+    twin.dispose();
+    throw error;
+  }
+  twin.to({ device }).eval();
+  return { twin, config: info.model_config, sessions: info.sessions, info, path: checkpoint.path };
+}
+
+/**
+ * The checkpoint that a path stands for; see {@link loadTwin}.
+ *
+ * @throws UserError when a folder has no checkpoint
+ */
+export function findCheckpoint(path: string): string {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
+  const names = readdirSync(path).filter(
+    (name) => name.endsWith(".safetensors") && !name.endsWith(".state.safetensors"),
+  );
+  const score = (name: string) => Number(/val_bps_overall=(\d+\.\d+)/.exec(name)?.[1] ?? Number.NEGATIVE_INFINITY);
+  const best = names
+    .sort()
+    .reduce<string | undefined>((a, b) => (a === undefined || score(b) > score(a) ? b : a), undefined);
+  if (best !== undefined) return join(path, best);
+  throw new UserError(`Cannot find a checkpoint in "${path}"`, {
+    hint: "Give the folder of a run, which holds last.safetensors, or a .safetensors file.",
+  });
+}
+
 /**
  * Restores optimiser and random states of a run, and gives back what the trainer counted.
  *
@@ -238,6 +304,11 @@ function describeMismatch({ missing, unexpected, misshapen }: StateMismatch): st
 export function loadTrainingState<Run>(path: string, optimizer: AdamW, device: string): Run {
   const { file: twinFile, stored: info } = openOwn<StoredInfo>(path, INFO_KEY);
   twinFile.close();
+  if (!existsSync(statePath(path))) {
+    throw new UserError(`Cannot resume from "${path}": there is no "${statePath(path)}"`, {
+      hint: "The checkpoint can be evaluated, but to continue the run its training state is needed as well.",
+    });
+  }
   const { file, stored } = openOwn<{ schema: number; save_id: string; run: Run }>(statePath(path), STATE_KEY);
   try {
     if (stored.save_id !== info.save_id) {

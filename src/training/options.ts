@@ -30,6 +30,8 @@ export interface TrainingSettings {
   lrScheduler: ScheduleKind;
   /** Epochs of the two warm-up schedules. */
   warmupEpochs: number;
+  /** Raise the rate with every batch of the warm-up instead of every epoch, whose first one has rate 0. */
+  warmupPerStep: boolean;
   /** Epochs per cycle of `cosine_warmup_restart`; null: half of what follows the warm-up. */
   restartPeriod: number | null;
   /** All samples of a batch from one session. */
@@ -90,6 +92,7 @@ export function defaultSettings(device: string): TrainingSettings {
     accumulateGradBatches: 1,
     lrScheduler: "none",
     warmupEpochs: 5,
+    warmupPerStep: false,
     restartPeriod: null,
     homogeneousBatches: false,
     precision: device !== "cpu" || bf16Flags().length > 0 ? "bf16-mixed" : "32",
@@ -118,9 +121,10 @@ export interface ChangedSetting {
 export function resolveSettings(
   options: TrainOptions,
   device: string,
-  stored?: TrainingSettings,
+  stored?: Partial<TrainingSettings>,
 ): { settings: TrainingSettings; changed: ChangedSetting[] } {
-  const base = stored ?? defaultSettings(device);
+  // A checkpoint of an earlier version may lack settings that came later.
+  const base = { ...defaultSettings(device), ...stored };
   const keys = Object.keys(base) as (keyof TrainingSettings)[];
   const given = Object.fromEntries(keys.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])));
   const settings: TrainingSettings = { ...base, ...given };

@@ -184,10 +184,9 @@ function adamStepSize(
   const adam = state.get(name);
   const group = groups.find(({ parameters }) => parameters.some((parameter) => parameter.name === name));
   if (adam === undefined || group === undefined) return undefined;
-  // On the device, so that nothing waits for the step count; 1 - beta^t cancels digits that float32 does not have.
-  const step = adam.step.double();
-  const correction1 = ops.pow.Scalar(beta1, step).rsub(1);
-  const correction2 = ops.pow.Scalar(beta2, step).rsub(1);
+  // On the device, so that nothing waits for the step count; in float32, as the reference does.
+  const correction1 = ops.pow.Scalar(beta1, adam.step).rsub(1);
+  const correction2 = ops.pow.Scalar(beta2, adam.step).rsub(1);
   return correction2.sqrt().div(correction1).mul(group.lr).div(adam.expAvgSq.sqrt().add(eps));
 }
 

@@ -23,21 +23,23 @@ export interface VerifyModelsOptions {
  * @throws UserError when a golden file is damaged
  */
 export function verifyModels(folder: string, { device = "cpu" }: VerifyModelsOptions = {}): CaseResult[] {
-  return namesIn(folder).flatMap((name) => {
-    const { kind } = readGolden<{ kind: string }>(folder, name).json;
-    switch (kind) {
-      case "component":
-        return verifyComponent(folder, name, device);
-      case "model":
-        return verifyModel(folder, name, device);
-      case "loss":
-        return verifyLosses(folder, name, device);
-      default:
-        return verifyTable(folder, name);
-    }
-  }).concat(
-    namesIn(join(folder, "fullsize")).flatMap((name) => verifyFullSizeModel(join(folder, "fullsize"), name, device)),
-  );
+  return namesIn(folder)
+    .flatMap((name) => {
+      const { kind } = readGolden<{ kind: string }>(folder, name).json;
+      switch (kind) {
+        case "component":
+          return verifyComponent(folder, name, device);
+        case "model":
+          return verifyModel(folder, name, device);
+        case "loss":
+          return verifyLosses(folder, name, device);
+        default:
+          return verifyTable(folder, name);
+      }
+    })
+    .concat(
+      namesIn(join(folder, "fullsize")).flatMap((name) => verifyFullSizeModel(join(folder, "fullsize"), name, device)),
+    );
 }
 
 function namesIn(folder: string): string[] {

@@ -32,8 +32,11 @@ export class Identity extends Layer {
   }
 }
 
-/** Sees intermediate results by the name of the part that made them, such as `convnet.layers.0`. */
-export type Observer = (stage: string, value: Tensor) => void;
+/**
+ * Sees intermediate results by the name of the part that made them, such as `convnet.layers.0`. They are freed with the
+ * pass: copy, or `keep`, what must live longer.
+ */
+export type Observer = (stage: string, value: Tensor) => unknown;
 
 /** Sizes along time, rows and columns. */
 export type Triple = readonly [time: number, rows: number, columns: number];

@@ -1,0 +1,99 @@
+/**
+ * @file `visioncore inspect`: what is inside a configuration, a recording, a checkpoint or a model.
+ */
+import type { Command } from "commander";
+import { describeCommand } from "../command.ts";
+import { print, printJson } from "../terminal.ts";
+import { wholeNumber } from "../values.ts";
+
+/** The `inspect` command with its kinds of things. */
+export function inspectCommand(): Command {
+  return describeCommand("inspect", "Show what is inside a configuration, a recording, a checkpoint or a model.", [
+    "inspect config experiments/model_configs/demo.yaml",
+    "inspect recording data/Allen_2022-02-16",
+    "inspect checkpoint checkpoints/my_run",
+  ])
+    .addCommand(configCommand())
+    .addCommand(recordingCommand())
+    .addCommand(checkpointCommand())
+    .addCommand(modelCommand());
+}
+
+function configCommand(): Command {
+  return describeCommand(
+    "inspect config",
+    "Check a model or dataset file, and show every value with where it came from.",
+    ["inspect config experiments/model_configs/demo.yaml", "inspect config data/dataset.yaml --json"],
+  )
+    .argument("<file>", "model file, or dataset file that names the sessions")
+    .option("--json", "print the resolved values as JSON")
+    .action(async (file: string, { json }: { json?: boolean }) => {
+      const { inspectConfig } = await import("../inspect-config.ts");
+      const { values, text, warnings } = inspectConfig(file);
+      if (json) printJson(values);
+      else print([...warnings.map((warning) => `# warning: ${warning}`), text].join("\n"));
+    });
+}
+
+function recordingCommand(): Command {
+  return describeCommand("inspect recording", "Show the columns, trials and units of recordings.", [
+    "inspect recording data/Allen_2022-02-16/datasets/backimage.dset",
+    "inspect recording demo/data/Synth_2024-01-01",
+  ])
+    .argument("<path>", "recording (.dset or .safetensors), or the folder of a session")
+    .option("--json", "print as JSON, with metadata and the spikes of every unit; rates in Hz")
+    .action(async (path: string, { json }: { json?: boolean }) => {
+      const { formatRecording, inspectRecordings } = await import("../inspect-recording.ts");
+      const summaries = inspectRecordings(path);
+      if (json) printJson(summaries);
+      else print(summaries.map(formatRecording).join("\n\n"));
+    });
+}
+
+function checkpointCommand(): Command {
+  return describeCommand("inspect checkpoint", "Show what a checkpoint holds, or list those of a run.", [
+    "inspect checkpoint checkpoints/my_run",
+    "inspect checkpoint checkpoints/my_run/last.safetensors --json",
+  ])
+    .argument("<path>", "checkpoint (.safetensors), or the folder of a run")
+    .option("--json", "print as JSON, with model, sessions, settings and all tensors")
+    .action(async (path: string, { json }: { json?: boolean }) => {
+      const { formatCheckpoint, formatCheckpointList, inspectCheckpoints } = await import("../inspect-checkpoint.ts");
+      const summaries = inspectCheckpoints(path);
+      if (json) printJson(summaries);
+      else print(summaries.length === 1 ? formatCheckpoint(summaries[0]!) : formatCheckpointList(summaries));
+    });
+}
+
+interface ModelFlags {
+  datasetConfigs?: string;
+  lags: number;
+  height: number;
+  width: number;
+  units: number;
+  json?: boolean;
+}
+
+function modelCommand(): Command {
+  return describeCommand(
+    "inspect model",
+    "Show a model's stages with shapes, parameters and cost, without building it.",
+    [
+      "inspect model experiments/model_configs/demo.yaml --dataset-configs demo/data/dataset.yaml",
+      "inspect model experiments/model_configs/demo.yaml --lags 25 --height 51 --width 51 --units 100",
+    ],
+  )
+    .argument("<file>", "model file")
+    .option("--dataset-configs <file>", "dataset file whose sessions and stimuli the model is for, instead of:")
+    .option("--lags <frames>", "stimulus frames of a sample", wholeNumber(1), 25)
+    .option("--height <pixels>", "of a frame", wholeNumber(1), 51)
+    .option("--width <pixels>", "of a frame", wholeNumber(1), 51)
+    .option("--units <count>", "units of one session", wholeNumber(1), 100)
+    .option("--json", "print as JSON")
+    .action(async (file: string, { datasetConfigs, lags, height, width, units, json }: ModelFlags) => {
+      const { formatModel, inspectModel } = await import("../inspect-model.ts");
+      const summary = inspectModel(file, { datasetConfigs, input: { frames: lags, height, width }, units });
+      if (json) printJson(summary);
+      else print(formatModel(summary));
+    });
+}

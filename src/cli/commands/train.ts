@@ -1,0 +1,67 @@
+/**
+ * @file `visioncore train`: trains a twin, or continues to.
+ */
+import { relative } from "node:path";
+import type { Command } from "commander";
+import type { TrainResult } from "../../training/trainer.ts";
+import { describeCommand } from "../command.ts";
+import { chooseDevice } from "../device.ts";
+import { withInterrupt } from "../interrupt.ts";
+import { ProgressLine } from "../progress.ts";
+import { referenceFlagNotes } from "../reference-flags.ts";
+import { note, print, printJson } from "../terminal.ts";
+import { addTrainFlags, resumeCommand, type TrainFlags, trainOptions } from "../train-flags.ts";
+
+/** The `train` command. */
+export function trainCommand(): Command {
+  const command = describeCommand("train", "Train a twin of all sessions of a dataset file, or continue a run.", [
+    "train --model-config experiments/model_configs/demo.yaml --dataset-configs demo/data/dataset.yaml",
+    "train --model_config M.yaml --dataset_configs_path D.yaml --batch_size 256 --gpu 0 --precision bf16-mixed",
+    "train --resume checkpoints/my_run",
+  ]);
+  return addTrainFlags(command).action(runTrain);
+}
+
+async function runTrain(flags: TrainFlags, command: Command): Promise<void> {
+  for (const sentence of referenceFlagNotes(command)) note(sentence);
+  const { parsePrecision } = await import("../../training/options.ts");
+  const device = await chooseDevice(flags);
+  const options = {
+    ...trainOptions(flags),
+    device,
+    precision: flags.precision === undefined ? undefined : parsePrecision(flags.precision),
+  };
+  if (flags.printConfig) {
+    const { printRunConfig } = await import("../print-config.ts");
+    print(printRunConfig(options, device));
+    return;
+  }
+  const { runTraining } = await import("../run-training.ts");
+  const line = new ProgressLine();
+  const result = await withInterrupt(
+    (text) => line.line(text),
+    (signal) => runTraining({ ...options, signal }, line),
+  );
+  if (flags.json) printJson(result);
+  else report(result, flags);
+}
+
+function report(result: TrainResult, flags: TrainFlags): void {
+  const { status, directory, last, best, epochs, globalStep } = result;
+  const where = (path: string) => relative(".", path) || ".";
+  const how = {
+    finished: "finished",
+    early_stopped: "stopped early",
+    out_of_time: "out of time",
+    interrupted: "interrupted",
+  };
+  print(`${how[status]} after ${epochs} epochs, ${globalStep} steps`);
+  if (best !== null) {
+    const score = best.valBps === null ? "no score" : `${best.valBps.toFixed(4)} bits/spike`;
+    print(`best  ${score} in epoch ${best.epoch + 1}  ${where(best.path)}`);
+  }
+  print(`last  ${where(last)}`);
+  if (status === "interrupted" || status === "out_of_time") {
+    note(`Go on with:\n  ${resumeCommand(where(directory), flags)}`);
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * @file The flags of `visioncore train` (spec training.md, section 2). Settings have no defaults here: the trainer fills in
+ * its own or, when resuming, those of the checkpoint.
+ */
+import { type Command, Option } from "commander";
+import type { TrainingSettings, TrainOptions } from "../training/options.ts";
+import { SCHEDULES } from "../training/schedules.ts";
+import { addDeviceFlags, type DeviceFlags } from "./device.ts";
+import { addReferenceFlags } from "./reference-flags.ts";
+import { numberBetween, positiveNumber, wholeNumber } from "./values.ts";
+
+/** Values of the flags; settings under the names the trainer uses. */
+export interface TrainFlags extends Partial<Omit<TrainingSettings, "precision">>, DeviceFlags {
+  precision?: string;
+  modelConfig?: string;
+  datasetConfigs?: string;
+  dataDir?: string;
+  maxDatasets?: number;
+  checkpointDir?: string;
+  experimentName?: string;
+  resume?: string;
+  overrideOnResume?: boolean;
+  printConfig?: boolean;
+  json?: boolean;
+}
+
+/** Adds all flags. */
+export function addTrainFlags(command: Command): Command {
+  command
+    .option("--model-config <file>", "model YAML; needed unless resuming")
+    .option("--dataset-configs <file>", "dataset YAML that names the sessions; needed unless resuming")
+    .option("--data-dir <dir>", "folder with the sessions' folders (default: data_dir of the dataset file)")
+    .option("--max-datasets <count>", "keep the first sessions (default: 30)", wholeNumber(1))
+    .optionsGroup("Steps:")
+    .option("--batch-size <samples>", "samples per batch (default: 64)", wholeNumber(1))
+    .option(
+      "--steps-per-epoch <batches>",
+      "batches per epoch, fewer if there are fewer samples (default: 1000)",
+      wholeNumber(1),
+    )
+    .option("--max-epochs <count>", "(default: 100)", wholeNumber(1))
+    .option(
+      "--time-budget-minutes <minutes>",
+      "stop after this time, with the schedule fitted into it (default: none)",
+      positiveNumber,
+    )
+    .option("--accumulate-grad-batches <batches>", "batches per optimiser step (default: 1)", wholeNumber(1))
+    .option("--homogeneous-batches", "all samples of a batch from one session")
+    .option("--no-homogeneous-batches", "mix sessions within a batch (default)")
+    .optionsGroup("Optimiser:")
+    .option(
+      "--learning-rate <rate>",
+      "of the head: adapters, recurrent part, readouts (default: 1e-4)",
+      numberBetween(0),
+    )
+    .option("--core-lr-scale <factor>", "the core's rate as a multiple of it (default: 1)", numberBetween(0))
+    .option("--weight-decay <rate>", "decoupled weight decay (default: 1e-5)", numberBetween(0))
+    .option(
+      "--gradient-clip-val <norm>",
+      "largest norm of all gradients, 0 for no clipping (default: 1)",
+      numberBetween(Number.NEGATIVE_INFINITY),
+    )
+    .addOption(new Option("--lr-scheduler <name>", "(default: none)").choices([...SCHEDULES]))
+    .option("--warmup-epochs <epochs>", "of the warm-up schedules (default: 5)", wholeNumber(0))
+    .option("--warmup-per-step", "raise the rate with every batch of the warm-up, not every epoch")
+    .option(
+      "--restart-period <epochs>",
+      "of cosine_warmup_restart (default: half of what follows the warm-up)",
+      wholeNumber(1),
+    )
+    .option("--precision <name>", "32 or bf16-mixed (default: bf16-mixed where it is fast)")
+    .optionsGroup("Validation:")
+    .option(
+      "--limit-val-batches <share>",
+      "up to 1: share of the validation samples; above: batches (default: 1)",
+      positiveNumber,
+    )
+    .option(
+      "--early-stopping-patience <epochs>",
+      "stop after this many epochs without improvement (default: never)",
+      wholeNumber(1),
+    )
+    .option(
+      "--early-stopping-min-delta <bits>",
+      "what counts as an improvement, bits per spike (default: 0)",
+      numberBetween(0),
+    )
+    .optionsGroup("Run:")
+    .option("--seed <number>", "of initialisation, shuffling and dropout (default: 0)", wholeNumber(0))
+    .option("--checkpoint-dir <dir>", "folder with a folder for every experiment (default: checkpoints)")
+    .option("--experiment-name <name>", "the run's folder (default: made from model and settings)")
+    .option("--resume <path>", "checkpoint to continue from, or a run's folder for its last one")
+    .option("--override-on-resume", "accept settings, sessions or data that differ from the checkpoint's")
+    .option("--print-config", "show every resolved value and where it came from, and stop")
+    .option("--json", "print the result as JSON");
+  addDeviceFlags(command);
+  return addReferenceFlags(command);
+}
+
+/** The trainer's options for the flags; what is about this process only is left out. */
+export function trainOptions(flags: TrainFlags): Omit<TrainOptions, "precision"> {
+  const { device, gpu, threads, printConfig, json, datasetConfigs, precision, ...options } = flags;
+  return { ...options, datasetConfigsPath: datasetConfigs };
+}
+
+/** The command that continues an interrupted run: what the checkpoint does not know is said again. */
+export function resumeCommand(directory: string, { device, gpu, threads, dataDir }: TrainFlags): string {
+  const again = { device, gpu, threads, "data-dir": dataDir };
+  const flags = Object.entries(again).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, quoted(value)],
+  );
+  return ["npx visioncore train --resume", quoted(directory), ...flags].join(" ");
+}
+
+/** A word as a shell takes it. */
+function quoted(word: string | number): string {
+  const text = String(word);
+  return /^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,56 @@
+/**
+ * @file Which golden folders there are, and who checks each.
+ */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { UserError } from "../errors.ts";
+import { verifyData } from "../verify/data.ts";
+import { type CaseResult, skippedCase } from "../verify/golden.ts";
+import { verifyModels } from "../verify/models.ts";
+import { verifyTraining } from "../verify/training.ts";
+
+/** What checks the golden files of an area. */
+const AREAS: Readonly<Record<string, (folder: string) => CaseResult[]>> = {
+  models: (folder) => verifyModels(folder),
+  data: verifyData,
+  training: verifyTraining,
+  eval: skipAll,
+};
+
+/** The cases of one folder. */
+export interface AreaResults {
+  readonly area: string;
+  readonly results: readonly CaseResult[];
+}
+
+/**
+ * Checks a golden folder: `models`, `data`, `training` or `eval`, or a folder that holds some of them.
+ *
+ * @param tell receives the name of each area before it is checked
+ * @throws UserError when `dir` is neither, or golden files are missing
+ */
+export function* verifyGolden(dir: string, tell: (line: string) => void = () => {}): Generator<AreaResults> {
+  if (!existsSync(dir) || !statSync(dir).isDirectory())
+    throw new UserError(`Cannot verify "${dir}": there is no such folder`);
+  const areas = Object.keys(AREAS);
+  const inside = areas.filter((area) => existsSync(join(dir, area)));
+  const name = basename(resolve(dir));
+  const folders = inside.length > 0 ? inside.map((area) => [area, join(dir, area)] as const) : [[name, dir] as const];
+  if (inside.length === 0 && !areas.includes(name)) {
+    throw new UserError(`Cannot verify "${dir}": it holds none of the folders ${areas.join(", ")}`, {
+      hint: "Name the folder of the golden data, or one of these folders in it.",
+    });
+  }
+  for (const [area, folder] of folders) {
+    tell(`${area} ...`);
+    yield { area, results: AREAS[area]!(folder) };
+  }
+}
+
+/** Every golden file of an area that is not compared yet. */
+function skipAll(folder: string): CaseResult[] {
+  const names = readdirSync(folder)
+    .filter((name) => name.endsWith(".json"))
+    .sort();
+  return names.map((name) => skippedCase(basename(name, ".json"), "not compared yet"));
+}

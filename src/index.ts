@@ -1,0 +1,41 @@
+/**
+ * @file The library: every command of the command line as a function, and the parts they are made of. Nothing here prints,
+ * and libtorch is loaded when the first tensor is made.
+ *
+ * Tensors and modules are in `visioncore/torch`.
+ */
+
+export { type ConvertDsetOptions, type ConvertedDset, convertDset } from "./cli/convert/dset.ts";
+export { type ConvertedNpy, type ConvertNpyOptions, convertNpy } from "./cli/convert/npy.ts";
+export { ConfigError, type ConfigIssue } from "./config/config-error.ts";
+export { type DatasetConfigs, loadDatasetConfigs } from "./config/dataset.ts";
+export { jsonSchemas } from "./config/json-schema.ts";
+export { type LoadedModelConfig, loadModelConfig } from "./config/load.ts";
+export type { ModelConfig } from "./config/model.ts";
+export type { SessionConfig } from "./config/session.ts";
+export { BatchLoader, type SessionBatch } from "./data/loader.ts";
+export { type PreparedSession, type PrepareOptions, prepareSession } from "./data/prepare.ts";
+export { Recording } from "./data/recording.ts";
+export { openRecording, writeRecording } from "./data/recording-files.ts";
+export { SampleSet } from "./data/samples.ts";
+export { openSession, type Session } from "./data/session.ts";
+export { generateSession, type SynthesizeOptions, synthesize } from "./data/synthetic/population.ts";
+export { PRESETS, type Preset } from "./data/synthetic/presets.ts";
+export { UserError } from "./errors.ts";
+export type { DType, NdArray } from "./formats/array.ts";
+export { buildModel } from "./models/build.ts";
+export { describeModel, type InputShape, type ModelRow, type SessionSpec } from "./models/shapes.ts";
+export type { SessionInput, Twin } from "./models/twin.ts";
+export { type ReportData, renderReport, writeReport } from "./report/report.ts";
+export { type DoctorReport, diagnose, formatDoctor } from "./torch/setup/doctor.ts";
+export { ensureReady, type Ready } from "./torch/setup/ensure.ts";
+export { jsonlTracker, readMetrics } from "./tracking/jsonl.ts";
+export { type CheckpointInfo, loadParameters, openCheckpoint } from "./training/checkpoint.ts";
+export type { EpochEvent, RunEvent, StepEvent, TrainEvents } from "./training/events.ts";
+export type { TrainingSettings, TrainOptions } from "./training/options.ts";
+export type { MetricRecord, TrackedRun, Tracker } from "./training/tracker.ts";
+export { type TrainResult, train } from "./training/trainer.ts";
+export { verifyData } from "./verify/data.ts";
+export type { CaseResult } from "./verify/golden.ts";
+export { verifyModels } from "./verify/models.ts";
+export { verifyTraining } from "./verify/training.ts";

@@ -1,0 +1,73 @@
+/**
+ * @file Metrics as lines of JSON in `metrics.jsonl` beside the checkpoints: the record that is always there.
+ *
+ * A line holds one record with the keys of the training specification, section 18, and the Unix time in seconds as
+ * `time`. Numbers that JSON does not have are the strings "NaN", "Infinity" and "-Infinity".
+ */
+
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../errors.ts";
+import { writeFileAtomic } from "../formats/atomic.ts";
+import type { MetricRecord, TrackedRun, Tracker } from "../training/tracker.ts";
+
+/** Name of the file in a run's folder. */
+export const METRICS_FILE = "metrics.jsonl";
+
+const STEP_KEY = "trainer/global_step";
+
+/** A tracker that appends to `metrics.jsonl` in the run's folder, a line at a time, so that a crash loses nothing. */
+export function jsonlTracker(): Tracker {
+  let path: string | undefined;
+  return {
+    start({ directory, globalStep }: TrackedRun) {
+      mkdirSync(directory, { recursive: true });
+      path = join(directory, METRICS_FILE);
+      if (existsSync(path)) keepUpTo(path, globalStep);
+    },
+    log(record) {
+      if (path === undefined) throw new Error("Cannot log metrics: the tracker was not started");
+      appendFileSync(path, `${JSON.stringify({ ...record, time: Date.now() / 1000 }, spellNonFinite)}\n`);
+    },
+    finish() {
+      path = undefined;
+    },
+  };
+}
+
+/** Removes what an earlier process logged beyond the step from which the run continues. */
+function keepUpTo(path: string, globalStep: number): void {
+  const lines = globalStep === 0 ? [] : readFileSync(path, "utf8").split("\n");
+  const kept = lines.filter((line) => (parseLine(line)?.[STEP_KEY] ?? globalStep) < globalStep);
+  writeFileAtomic(path, kept.map((line) => `${line}\n`).join(""));
+}
+
+/**
+ * Reads a metrics file. A last line that was cut short by a crash is left out.
+ *
+ * @throws UserError when the file cannot be read
+ */
+export function readMetrics(path: string): MetricRecord[] {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new UserError(`Cannot read metrics "${path}": ${(cause as Error).message}`, { cause });
+  }
+  return text
+    .split("\n")
+    .map(parseLine)
+    .filter((record) => record !== undefined);
+}
+
+function parseLine(line: string): MetricRecord | undefined {
+  try {
+    return JSON.parse(line, (_, value) => (typeof value === "string" ? Number(value) : value)) as MetricRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+function spellNonFinite(_key: string, value: unknown): unknown {
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+}

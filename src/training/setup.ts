@@ -1,0 +1,305 @@
+/**
+ * @file Everything a run needs before its first batch, fresh or continued from a checkpoint (training specification,
+ * sections 6, 22 and 23).
+ */
+
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { loadDatasetConfigs } from "../config/dataset.ts";
+import { loadModelConfig } from "../config/load.ts";
+import type { ModelConfig } from "../config/model.ts";
+import type { SessionConfig } from "../config/session.ts";
+import { BatchLoader } from "../data/loader.ts";
+import { type PreparedSession, prepareSession } from "../data/prepare.ts";
+import { mixSeeds } from "../data/random.ts";
+import { TrainSampler, validationBatches, validationPlan } from "../data/samplers.ts";
+import { UserError } from "../errors.ts";
+import { buildModel } from "../models/build.ts";
+import { describeModel, ignoresStimulus, modelWarnings, type SessionSpec } from "../models/shapes.ts";
+import type { Twin } from "../models/twin.ts";
+import { AdamW, Generator, seedDefaultGenerator } from "../torch/index.ts";
+import { initializeReadoutBiases } from "./bias-init.ts";
+import {
+  type CheckpointSession,
+  loadParameters,
+  loadTrainingState,
+  type OpenCheckpoint,
+  openCheckpoint,
+} from "./checkpoint.ts";
+import { experimentName } from "./naming.ts";
+import { parameterGroups } from "./optimizers.ts";
+import { DEFAULT_MAX_DATASETS, resolveSettings, type TrainingSettings, type TrainOptions } from "./options.ts";
+import { Regularizers } from "./regularizers.ts";
+import { freshRunState, type RunState } from "./run-state.ts";
+import { type LossOptions, TrainingStep } from "./step.ts";
+
+/** A run that is ready for its next batch. */
+export interface Run {
+  settings: TrainingSettings;
+  device: string;
+  /** Name of the experiment. */
+  name: string;
+  /** Folder of the run's files. */
+  directory: string;
+  modelConfig: ModelConfig;
+  sessions: readonly CheckpointSession[];
+  twin: Twin;
+  optimizer: AdamW;
+  /** Rate of every parameter group without a schedule. */
+  baseRates: readonly number[];
+  step: TrainingStep;
+  lossOptions: LossOptions;
+  sampler: TrainSampler;
+  trainLoader: BatchLoader;
+  valLoader: BatchLoader;
+  valBatches: readonly Int32Array[];
+  /** Training samples of every session. */
+  trainSamples: readonly number[];
+  state: RunState;
+  /** What the user should know, one sentence each. */
+  warnings: string[];
+}
+
+/** What the trainer stores of a run beside weights, moments and random states. */
+export interface StoredRun {
+  state: RunState;
+  /** Training samples of every session, to notice data that changed. */
+  trainSamples: number[];
+}
+
+/** Streams of random numbers beside that of shuffling, which uses the seed itself. */
+const INITIALISATION_STREAM = 1;
+const DROPOUT_STREAM = 2;
+
+const LAST = "last.safetensors";
+
+/** Path of the checkpoint that is rewritten after every epoch. */
+export function lastCheckpoint(directory: string): string {
+  return join(directory, LAST);
+}
+
+/**
+ * Prepares data and model of a run, and makes its folder.
+ *
+ * @throws UserError for anything wrong in options, configurations, data or the checkpoint to continue from; nothing has
+ *   been written then
+ */
+export function setUpRun(options: TrainOptions): Run {
+  const { device = "cpu", resume } = options;
+  using checkpoint =
+    resume === undefined ? undefined : openCheckpoint(isFolder(resume) ? lastCheckpoint(resume) : resume);
+  const { settings, overridden } = settingsOf(options, device, checkpoint);
+  const modelConfig = modelConfigOf(options, checkpoint);
+  const prepared = prepareSessions(options, modelConfig, checkpoint);
+  const place = placeOf(options, settings, checkpoint);
+
+  const twin = buildTwin(modelConfig, prepared, settings.seed);
+  let run: Run | undefined;
+  try {
+    if (checkpoint) loadParameters(twin, checkpoint);
+    else initializeReadoutBiases(twin, prepared, twin.logRates);
+    run = { ...place, ...assembleRun(twin, prepared, modelConfig, settings, device) };
+    if (checkpoint) restore(run, checkpoint.path, options);
+    run.warnings = [...overridden, ...run.warnings];
+    mkdirSync(run.directory, { recursive: true });
+    return run;
+  } catch (error) {
+    if (run) disposeRun(run);
+    else twin.dispose();
+    throw error;
+  }
+}
+
+/** Frees weights, moments and buffers. */
+export function disposeRun({ twin, optimizer, trainLoader, valLoader }: Run): void {
+  for (const { step, expAvg, expAvgSq } of optimizer.state.values())
+    for (const t of [step, expAvg, expAvgSq]) t.dispose();
+  trainLoader.dispose();
+  valLoader.dispose();
+  twin.dispose();
+}
+
+function assembleRun(
+  twin: Twin,
+  prepared: readonly PreparedSession[],
+  modelConfig: ModelConfig,
+  settings: TrainingSettings,
+  device: string,
+): Omit<Run, "name" | "directory"> {
+  const sets = prepared.map(({ train }) => train);
+  twin.to({ device });
+  for (const where of new Set(["cpu", device])) seedDefaultGenerator(mixSeeds(settings.seed, DROPOUT_STREAM), where);
+
+  const regularizers = new Regularizers(modelConfig.regularization, twin.namedParameters(), settings);
+  const { excludedFromDecay } = regularizers;
+  const optimizer = new AdamW(parameterGroups(twin.namedParameters(), { ...settings, excludedFromDecay }));
+  const lossOptions = { logInput: twin.logRates, precision: settings.precision, device };
+  const loaderOptions = { device, withStimulus: !ignoresStimulus(modelConfig, twin.sessions) };
+  return {
+    settings,
+    device,
+    modelConfig,
+    sessions: prepared.map(({ session, nUnits, cids, config }) => ({ name: session, nUnits, cids: [...cids], config })),
+    twin,
+    optimizer,
+    baseRates: optimizer.groups.map(({ lr }) => lr),
+    step: new TrainingStep({ ...settings, ...lossOptions, twin, optimizer, regularizers }),
+    lossOptions,
+    sampler: new TrainSampler({
+      sizes: sets.map(({ length }) => length),
+      batchSize: settings.batchSize,
+      batchesPerEpoch: settings.stepsPerEpoch,
+      homogeneous: settings.homogeneousBatches,
+      seed: settings.seed,
+    }),
+    trainLoader: new BatchLoader(sets, loaderOptions),
+    valLoader: new BatchLoader(
+      prepared.map(({ val }) => val),
+      loaderOptions,
+    ),
+    valBatches: planValidation(prepared, settings),
+    trainSamples: sets.map(({ length }) => length),
+    state: freshRunState(settings.maxEpochs),
+    warnings: [
+      ...modelWarnings(modelConfig),
+      ...prepared.flatMap(({ warnings }) => warnings),
+      ...regularizers.warnings,
+    ],
+  };
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function settingsOf(
+  options: TrainOptions,
+  device: string,
+  checkpoint: OpenCheckpoint | undefined,
+): { settings: TrainingSettings; overridden: string[] } {
+  const { settings, changed } = resolveSettings(options, device, checkpoint?.info.settings);
+  const overridden = changed.map(({ name, stored, given }) => `${name} is ${given}, the checkpoint had ${stored}`);
+  if (overridden.length > 0 && !options.overrideOnResume) {
+    throw new UserError(`Cannot resume from "${checkpoint!.path}" with other settings: ${overridden.join("; ")}`, {
+      hint: "Leave them out to continue the run as it was, or allow the change explicitly (override_on_resume).",
+    });
+  }
+  return { settings, overridden };
+}
+
+function modelConfigOf({ modelConfig }: TrainOptions, checkpoint: OpenCheckpoint | undefined): ModelConfig {
+  if (typeof modelConfig === "string") return loadModelConfig(modelConfig).config;
+  const config = modelConfig ?? checkpoint?.info.model_config;
+  if (config !== undefined) return config;
+  throw new UserError("Cannot train: no model configuration was given", {
+    hint: "Pass the path of one: --model-config experiments/model_configs/….yaml",
+  });
+}
+
+function prepareSessions(
+  options: TrainOptions,
+  { modulator }: ModelConfig,
+  checkpoint: OpenCheckpoint | undefined,
+): readonly PreparedSession[] {
+  const { dataDir } = options;
+  const prepared =
+    options.sessions ?? sessionConfigsOf(options, checkpoint).map((config) => prepareSession(config, { dataDir }));
+  for (const { session, behaviorDim } of prepared) {
+    if (modulator.type === "none" || behaviorDim === modulator.params.behavior_dim) continue;
+    throw new UserError(
+      `Cannot train on session "${session}": it serves ${behaviorDim} behaviour values, the modulator takes ${modulator.params.behavior_dim}`,
+      { hint: "Set modulator.params.behavior_dim to the number that the dataset configuration serves." },
+    );
+  }
+  if (checkpoint) refuseOtherUnits(prepared, checkpoint);
+  return prepared;
+}
+
+function sessionConfigsOf(
+  { datasetConfigsPath, maxDatasets = DEFAULT_MAX_DATASETS }: TrainOptions,
+  checkpoint: OpenCheckpoint | undefined,
+): readonly SessionConfig[] {
+  if (datasetConfigsPath !== undefined) return loadDatasetConfigs(datasetConfigsPath, { maxDatasets }).sessions;
+  if (checkpoint !== undefined) return checkpoint.info.sessions.map(({ config }) => config);
+  throw new UserError("Cannot train: no dataset configuration was given", {
+    hint: "Pass the path of one: --dataset-configs experiments/dataset_configs/….yaml",
+  });
+}
+
+/** Same numbers of units may hide other units, for which the readouts would be wrong. */
+function refuseOtherUnits(prepared: readonly PreparedSession[], { path, info }: OpenCheckpoint): void {
+  const describe = (name: string, cids: readonly number[]) => `${name} with units ${cids.join(", ")}`;
+  const found = prepared.map(({ session, cids }) => describe(session, cids));
+  const expected = info.sessions.map(({ name, cids }) => describe(name, cids));
+  const other = expected.findIndex((text, i) => text !== found[i]);
+  if (other < 0 && found.length === expected.length) return;
+  const at = other < 0 ? expected.length : other;
+  throw new UserError(
+    `Cannot resume from "${path}": session ${at + 1} was ${expected[at] ?? "absent"}, now it is ${found[at] ?? "absent"}`,
+    { hint: "Continue with the sessions the run was started with." },
+  );
+}
+
+/** Name and folder of the run. A resumed one stays where it was unless told otherwise. */
+function placeOf(
+  options: TrainOptions,
+  settings: TrainingSettings,
+  checkpoint: OpenCheckpoint | undefined,
+): { name: string; directory: string } {
+  const { modelConfig, maxDatasets = DEFAULT_MAX_DATASETS, checkpointDir, experimentName: given } = options;
+  const before = checkpoint && resolve(dirname(checkpoint.path));
+  const mode = settings.homogeneousBatches ? "sgpu" : "ddp";
+  const automatic = experimentName(typeof modelConfig === "string" ? modelConfig : "model", mode, {
+    ...settings,
+    maxDatasets,
+  });
+  const name = given ?? (before ? basename(before) : automatic);
+  const directory = resolve(checkpointDir ?? (before ? dirname(before) : "checkpoints"), name);
+  if (directory !== before && existsSync(lastCheckpoint(directory))) {
+    throw new UserError(`Cannot train into "${directory}": it holds the checkpoints of another run`, {
+      hint: `Continue that run with --resume ${directory}, or choose another --experiment-name.`,
+    });
+  }
+  return { name, directory };
+}
+
+function buildTwin(config: ModelConfig, prepared: readonly PreparedSession[], seed: number): Twin {
+  const sessions: SessionSpec[] = prepared.map(({ session, nUnits, config: { adapter, readout } }) => ({
+    name: session,
+    nUnits,
+    adapter,
+    readout,
+  }));
+  for (const [i, { train }] of prepared.entries()) {
+    const stimulus = train.lags.get("stim");
+    if (stimulus === undefined) continue;
+    const { height, width } = train.arrays(0);
+    describeModel(config, { frames: stimulus.lags.length, height, width }, [sessions[i]!]);
+  }
+  return buildModel(config, sessions, { generator: new Generator(mixSeeds(seed, INITIALISATION_STREAM)) });
+}
+
+function planValidation(
+  prepared: readonly PreparedSession[],
+  { limitValBatches, batchSize }: TrainingSettings,
+): Int32Array[] {
+  const sizes = prepared.map(({ val }) => val.length);
+  const limit = limitValBatches > 1 ? { count: limitValBatches * batchSize } : { fraction: limitValBatches };
+  return validationBatches(validationPlan(sizes, limit), batchSize);
+}
+
+/** Puts a run where the checkpoint's was. */
+function restore(run: Run, path: string, { overrideOnResume }: TrainOptions): void {
+  const { state, trainSamples } = loadTrainingState<StoredRun>(path, run.optimizer, run.device);
+  if (trainSamples.join() !== run.trainSamples.join() && !overrideOnResume) {
+    throw new UserError(
+      `Cannot resume from "${path}": it was trained on ${trainSamples.join(" + ")} samples, now there are ${run.trainSamples.join(" + ")}`,
+      { hint: "The data have changed. Allow that explicitly (override_on_resume) to continue with what is there now." },
+    );
+  }
+  run.state = state;
+  if (overrideOnResume) run.state.plannedEpochs = run.settings.maxEpochs;
+  // Checkpoints elsewhere are another run's to keep or delete.
+  if (resolve(dirname(path)) !== run.directory) run.state.kept = [];
+  run.sampler.restore({ epoch: state.epoch, batch: Math.min(state.batch, run.sampler.batchesPerEpoch) });
+}

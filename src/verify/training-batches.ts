@@ -1,0 +1,71 @@
+/**
+ * @file Golden sample orders and batches as training sees them (training specification, section 16).
+ */
+import { distributedOrder, groupBySession, sessionOffsets } from "../data/samplers.ts";
+import { decodeStimulus } from "../data/samples.ts";
+import { type CaseResult, readGolden, runCase, skippedCase } from "./golden.ts";
+
+interface SamplerCase {
+  kind: "by_dataset" | "contrast" | "distributed";
+  index: number;
+  sizes: number[];
+  drop_last: boolean;
+  rng_seed: number;
+  epoch: number;
+  world: number;
+  per_rank: number[][];
+}
+
+const OTHER_SAMPLERS: Readonly<Record<string, string>> = {
+  by_dataset: "repeats its batches in every epoch (T-11): ours walks through each session instead",
+  contrast: "curriculum sampling is not offered",
+};
+
+/** Shuffled orders of several processes. */
+export function verifySampleOrders(folder: string): CaseResult[] {
+  const { cases } = readGolden<{ cases: SamplerCase[] }>(folder, "samplers").json;
+  return [
+    ...cases.map(({ kind, index, sizes, drop_last: dropLast, rng_seed: seed, epoch, world, per_rank }) => {
+      const name = `samplers/${index}_${kind}`;
+      if (kind !== "distributed") return skippedCase(name, OTHER_SAMPLERS[kind]!);
+      return runCase(name, (compare) => {
+        const samples = sessionOffsets(sizes).at(-1)!;
+        for (const [rank, expected] of per_rank.entries()) {
+          const order = distributedOrder(samples, { seed, epoch, rank, world, dropLast });
+          compare.exact(`rank ${rank}`, order, expected);
+        }
+      });
+    }),
+    skippedCase("contrast_scores", OTHER_SAMPLERS.contrast!),
+  ];
+}
+
+interface CollateCase {
+  sample_dataset_idx: number[];
+  groups: { dataset_idx: number; sample_positions: number[] }[];
+}
+
+const SAMPLES_PER_SESSION = 10;
+
+/** Grouping of mixed batches, and pixel normalisation. */
+export function verifyCollation(folder: string): CaseResult[] {
+  const golden = readGolden<{ cases: CollateCase[] }>(folder, "collate");
+  return [
+    ...golden.json.cases.map(({ sample_dataset_idx: sessions, groups: expected }, i) =>
+      runCase(`collate/${i}`, (compare) => {
+        const offsets = sessionOffsets([0, 1, 2, 3].map(() => SAMPLES_PER_SESSION));
+        const batch = sessions.map((session, position) => offsets[session]! + position);
+        const groups = groupBySession(batch, offsets).map(({ session, positions }) => ({
+          dataset_idx: session,
+          sample_positions: [...positions],
+        }));
+        compare.same("groups", groups, expected);
+      }),
+    ),
+    runCase("collate/normalisation", (compare) => {
+      const levels = golden.tensor("stim_u8");
+      compare.exact("normalised", decodeStimulus(levels, true), golden.tensor("stim_normalised_f32"));
+      compare.exact("as they are", decodeStimulus(levels, false), golden.tensor("stim_not_normalised_f32"));
+    }),
+  ];
+}

@@ -1,0 +1,51 @@
+/**
+ * @file Training against the golden data of the reference implementation.
+ */
+import { type CaseResult, skippedCase } from "./golden.ts";
+import { verifyCollation, verifySampleOrders } from "./training-batches.ts";
+import {
+  verifyCallbacks,
+  verifyNaming,
+  verifyParameterGroups,
+  verifyRegularizers,
+  verifySchedules,
+} from "./training-optimiser.ts";
+import { verifyBiasInitialisation, verifyBitsPerSpike, verifyLosses, verifyValidation } from "./training-scores.ts";
+import { verifyTrajectory } from "./training-trajectory.ts";
+
+const TRAJECTORIES = ["min_adamw", "tiny_full", "tiny_accum", "tiny_prox", "tiny_bf16", "modulator_only_log"];
+
+const SKIPPED: Readonly<Record<string, string>> = {
+  trajectory_ddp: "needs two processes: part of the distributed tests",
+  trajectory_schedulefree_min: "schedule-free AdamW is not offered: no trainer of the reference uses it",
+  trajectory_schedulefree_tiny: "schedule-free AdamW is not offered: no trainer of the reference uses it",
+  checkpoint_tiny: "compared where PyTorch files are read",
+  checkpoint_frozencore: "compared where PyTorch files are read",
+};
+
+/**
+ * Runs every golden case of the training subsystem.
+ *
+ * @param folder with the golden files
+ * @throws UserError when a golden file is missing or damaged
+ */
+export function verifyTraining(folder: string): CaseResult[] {
+  const checks = [
+    verifyLosses,
+    verifyBitsPerSpike,
+    verifyValidation,
+    verifyBiasInitialisation,
+    verifyParameterGroups,
+    verifySchedules,
+    verifyRegularizers,
+    verifyNaming,
+    verifyCallbacks,
+    verifySampleOrders,
+    verifyCollation,
+  ];
+  return [
+    ...checks.flatMap((verify) => verify(folder)),
+    ...TRAJECTORIES.map((name) => verifyTrajectory(folder, `trajectory_${name}`)),
+    ...Object.entries(SKIPPED).map(([name, reason]) => skippedCase(name, reason)),
+  ];
+}

@@ -1,0 +1,43 @@
+/** @file The public API, spelt out: nobody widens or narrows it by accident. */
+
+import { expect, test } from "vitest";
+import * as visioncore from "../src/index.ts";
+
+test("the library exports exactly these values", () => {
+  expect(Object.keys(visioncore).sort()).toMatchInlineSnapshot(`
+    [
+      "BatchLoader",
+      "ConfigError",
+      "PRESETS",
+      "Recording",
+      "SampleSet",
+      "UserError",
+      "buildModel",
+      "convertDset",
+      "convertNpy",
+      "describeModel",
+      "diagnose",
+      "ensureReady",
+      "formatDoctor",
+      "generateSession",
+      "jsonSchemas",
+      "jsonlTracker",
+      "loadDatasetConfigs",
+      "loadModelConfig",
+      "loadParameters",
+      "openCheckpoint",
+      "openRecording",
+      "openSession",
+      "prepareSession",
+      "readMetrics",
+      "renderReport",
+      "synthesize",
+      "train",
+      "verifyData",
+      "verifyModels",
+      "verifyTraining",
+      "writeRecording",
+      "writeReport",
+    ]
+  `);
+});
