@@ -7,6 +7,7 @@
 
 export { type ConvertDsetOptions, type ConvertedDset, convertDset } from "./cli/convert/dset.ts";
 export { type ConvertedNpy, type ConvertNpyOptions, convertNpy } from "./cli/convert/npy.ts";
+export { loadTwin, type ScoredSession, type ScoreOptions, scoreTwin } from "./cli/score-twin.ts";
 export { ConfigError, type ConfigIssue } from "./config/config-error.ts";
 export { type DatasetConfigs, loadDatasetConfigs } from "./config/dataset.ts";
 export { jsonSchemas } from "./config/json-schema.ts";
@@ -22,6 +23,8 @@ export { openSession, type Session } from "./data/session.ts";
 export { generateSession, type SynthesizeOptions, synthesize } from "./data/synthetic/population.ts";
 export { PRESETS, type Preset } from "./data/synthetic/presets.ts";
 export { UserError } from "./errors.ts";
+export { bitsPerSpike } from "./eval/bps.ts";
+export { type Predictions, type PredictOptions, predictSamples, scorePredictions } from "./eval/predict.ts";
 export type { DType, NdArray } from "./formats/array.ts";
 export { buildModel } from "./models/build.ts";
 export { describeModel, type InputShape, type ModelRow, type SessionSpec } from "./models/shapes.ts";

@@ -1,11 +1,9 @@
 /**
  * @file What a checkpoint knows about itself, for `visioncore inspect checkpoint`.
  */
-import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { UserError } from "../errors.ts";
 import { elementCount } from "../formats/array.ts";
 import { type OpenCheckpoint, openCheckpoint } from "../training/checkpoint.ts";
+import { checkpointFiles } from "./checkpoint-path.ts";
 import { formatTable } from "./terminal.ts";
 
 /** A checkpoint in numbers. */
@@ -20,16 +18,7 @@ export interface CheckpointSummary extends Pick<OpenCheckpoint, "path" | "info">
  * @throws UserError when there is none, or one cannot be read
  */
 export function inspectCheckpoints(path: string): CheckpointSummary[] {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) throw new UserError(`Cannot inspect "${path}": there is no such file or folder`);
-  if (!stats.isDirectory()) return [summarize(path)];
-  const names = readdirSync(path).filter((name) => /(?<!\.state)\.safetensors$/.test(name));
-  if (names.length === 0) {
-    throw new UserError(`Cannot inspect "${path}": no checkpoint lies in it`, {
-      hint: "Name the folder of a run, <checkpoint-dir>/<experiment-name>, or a checkpoint's file.",
-    });
-  }
-  return names.sort().map((name) => summarize(join(path, name)));
+  return checkpointFiles(path).map(summarize);
 }
 
 function summarize(path: string): CheckpointSummary {

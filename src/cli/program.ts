@@ -5,7 +5,9 @@ import { Command } from "commander";
 import { normalizeFlags } from "./argv.ts";
 import { PROGRAM } from "./command.ts";
 import { convertCommand } from "./commands/convert.ts";
+import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { evalCommand } from "./commands/eval.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { schemaCommand } from "./commands/schema.ts";
 import { setupCommand } from "./commands/setup.ts";
@@ -23,7 +25,9 @@ export function buildProgram(): Command {
     .version(packageVersion(), "-V, --version", "print the version")
     .showHelpAfterError(`(${PROGRAM} --help shows all commands)`);
   const commands = [
+    demoCommand(),
     trainCommand(),
+    evalCommand(),
     synthCommand(),
     convertCommand(),
     inspectCommand(),
@@ -56,6 +60,8 @@ export async function runCli(argv: readonly string[]): Promise<void> {
   try {
     await buildProgram().parseAsync(normalizeFlags(argv), { from: "user" });
   } catch (error) {
+    // Ctrl-C, told about when it came; the exit status says it.
+    if ((error as Error | undefined)?.name === "AbortError" && process.exitCode !== undefined) return;
     const debug = argv.includes("--debug") || process.env[DEBUG_VARIABLE] === "1";
     note(formatError(error, debug, painterFor(process.stderr)));
     process.exitCode ??= 1;

@@ -19,6 +19,7 @@ export async function runTraining(options: TrainOptions, line: ProgressLine): Pr
   const { device = "cpu" } = options;
   const progress = new TrainProgress(line, {
     maxEpochs: options.maxEpochs ?? settingsBefore(options, device).maxEpochs,
+    timeBudget: options.timeBudgetMinutes == null ? undefined : options.timeBudgetMinutes * 60,
     memory: () => deviceMemory(device)?.allocated ?? process.memoryUsage.rss(),
   });
   try {

@@ -43,6 +43,17 @@ describe("TrainProgress", () => {
     expect(updates.at(-1)!.details[0]).toBe("loss 0.5000");
   });
 
+  test("measures against the time budget when that is shorter", () => {
+    let now = 0;
+    const { line, updates } = recorder();
+    const progress = new TrainProgress(line, { maxEpochs: 100, timeBudget: 20, memory: () => 0, now: () => now });
+    for (let batch = 0; batch < 5; batch++) {
+      now += 1000;
+      progress.onStep({ ...step, batch });
+    }
+    expect(updates.at(-1)).toMatchObject({ done: 5, total: 20, remaining: 15 });
+  });
+
   test("leaves the time of validation out of the speed", () => {
     let now = 0;
     const { line, updates } = recorder();

@@ -12,6 +12,8 @@ const SMOOTHING_SECONDS = 5;
 export interface TrainProgressOptions {
   /** Epochs the run is going to have; corrected after every epoch. */
   readonly maxEpochs: number;
+  /** Time the run may take, in seconds, if it is limited. */
+  readonly timeBudget?: number | undefined;
   /** Bytes in use on the training device. */
   readonly memory: () => number;
   /** Milliseconds, for tests. */
@@ -21,6 +23,7 @@ export interface TrainProgressOptions {
 /** Turns the trainer's events into lines. */
 export class TrainProgress {
   private readonly line: ProgressLine;
+  private readonly timeBudget: number;
   private readonly memory: () => number;
   private readonly now: () => number;
   private readonly startedAt: number;
@@ -30,9 +33,10 @@ export class TrainProgress {
   private samplesPerSecond: number | undefined;
   private loss: number | undefined;
 
-  constructor(line: ProgressLine, { maxEpochs, memory, now = Date.now }: TrainProgressOptions) {
+  constructor(line: ProgressLine, { maxEpochs, timeBudget, memory, now = Date.now }: TrainProgressOptions) {
     this.line = line;
     this.maxEpochs = maxEpochs;
+    this.timeBudget = timeBudget ?? Number.POSITIVE_INFINITY;
     this.memory = memory;
     this.now = now;
     this.startedAt = now();
@@ -47,15 +51,16 @@ export class TrainProgress {
     const weight = 1 - Math.exp(-seconds / SMOOTHING_SECONDS);
     this.samplesPerSecond = blend(this.samplesPerSecond, samples / seconds, weight);
     if (Number.isFinite(loss)) this.loss = blend(this.loss, loss, weight);
+    const elapsed = (now - this.startedAt) / 1000;
     const done = epoch * batchesPerEpoch + batch + 1;
     const total = this.maxEpochs * batchesPerEpoch;
-    const perBatch = (now - this.startedAt) / 1000 / this.batches;
+    const needed = Math.max(0, total - done) * (elapsed / this.batches);
+    const left = this.timeBudget - elapsed;
     this.line.update({
       label: this.epochName(epoch),
-      done,
-      total,
+      ...(needed < left ? { done, total } : { done: elapsed, total: this.timeBudget }),
       // The first batches are slower than the rest and say little.
-      remaining: this.batches < 3 ? undefined : Math.max(0, total - done) * perBatch,
+      remaining: this.batches < 3 ? undefined : Math.max(0, Math.min(needed, left)),
       details: [
         ...(this.loss === undefined ? [] : [`loss ${this.loss.toFixed(4)}`]),
         `${formatRate(this.samplesPerSecond)} samples/s`,

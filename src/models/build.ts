@@ -66,13 +66,12 @@ export function buildModel(
       makeReadout(readout, channels, nUnits, context),
     );
     const outputActivation = makeActivation(activationOptions(config.output_activation), context);
-    const { layer } = frontend;
     return new Twin({
       config,
       sessions,
       formulation,
       adapters,
-      frontend: layer,
+      frontend: frontend.layer,
       convnet,
       modulator,
       recurrent,

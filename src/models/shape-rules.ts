@@ -21,7 +21,7 @@ export interface Stage {
   output: FeatureShape;
   /** Elements of all parameters, as the reference counts them: weight norm's unused copies included. */
   parameters: number;
-  /** Multiply-adds of a forward pass per sample, as they are computed: taps that a window makes zero do not count. */
+  /** Multiply-adds of a forward pass per sample; taps that a window makes zero do not count. */
   multiplyAdds: number;
 }
 

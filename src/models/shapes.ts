@@ -56,7 +56,7 @@ export interface ModelRow {
   output: readonly number[];
   /** Elements of all parameters, as the reference counts them: weight norm's unused copies included. */
   parameters: number;
-  /** Multiply-adds of a forward pass per sample, as they are computed: taps that a window makes zero do not count. */
+  /** Multiply-adds of a forward pass per sample; taps that a window makes zero do not count. */
   multiplyAdds: number;
 }
 
@@ -92,12 +92,12 @@ export function describeModel(
   const shapes = new Map(adapted.map(({ output }) => [output.join(), output]));
   const cores = [...shapes.values()].map((shape) => describeCore(config, shape));
   const core = cores[0]!;
-  const features = core.at(-1)!.output as FeatureShape;
+  const features = core.at(-1)!.output;
   const readouts = sessions.map((session) => readoutRow(config, session, features));
-  return [merged({ path: "adapter" }, adapted), ...core, merged({ path: "readout" }, readouts)];
+  return [merged("adapter", adapted), ...core, merged("readout", readouts)];
 }
 
-function merged({ path }: { path: string }, rows: readonly Omit<ModelRow, "path">[]): ModelRow {
+function merged(path: string, rows: readonly Omit<ModelRow, "path">[]): ModelRow {
   return {
     path,
     output: rows[0]!.output,

@@ -144,6 +144,28 @@ describe("Twin.forward()", () => {
     }
   });
 
+  test("gives its stages the reference's element types under autocast", () => {
+    using _scope = tensorScope();
+    const { sessions } = batch({ double: false, behavior: true });
+    for (const formulation of ["fast", "reference"] as const) {
+      const types: Record<string, string> = {};
+      const see = (stage: string, { dtype }: Tensor) => {
+        types[stage] = dtype;
+      };
+      autocast("cpu", "bfloat16", () => tinyTwin(formulation, concat).forward(sessions.slice(0, 1), see));
+      expect(types).toEqual({
+        "adapters.1": "float32",
+        frontend: "bfloat16",
+        "convnet.stem": "float32",
+        "convnet.layers.0": "float32",
+        "convnet.layers.1": "float32",
+        convnet: "float32",
+        modulator: "float32",
+        recurrent: "float32",
+      });
+    }
+  });
+
   test("needs no stimulus where nothing would look at it", () => {
     using _scope = tensorScope();
     const off = { type: "none" };

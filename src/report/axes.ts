@@ -88,8 +88,8 @@ export function drawKey(names: readonly string[], markClass: (index: number) => 
     const entry =
       `<rect class="${markClass(i)}" x="${x}" y="9" width="14" height="5" rx="1"/>` +
       `<text x="${x + 19}" y="12" dy="0.32em">${escapeMarkup(name)}</text>`;
-    // About 6.2 units a letter at the font size of the style sheet.
-    x += 19 + name.length * 6.2 + 18;
+    // About 7 units a letter at the font size of the style sheet.
+    x += 19 + name.length * 7 + 14;
     return entry;
   });
   return parts.join("");

@@ -29,7 +29,15 @@ const data: ReportData = {
     { session: "B_2", unit: 0, bits: -0.1, oracleBits: null },
   ],
   traces: [
-    { title: "Best unit", caption: "Held out.", frameSeconds: 0.01, isMean: false, observed: [0, 2, 1], predicted: [0.1, 1.5, 0.9], truth: [0, 2, 1] },
+    {
+      title: "Best unit",
+      caption: "Held out.",
+      frameSeconds: 0.01,
+      isMean: false,
+      observed: [0, 2, 1],
+      predicted: [0.1, 1.5, 0.9],
+      truth: [0, 2, 1],
+    },
   ],
   maps: [
     {

@@ -6,9 +6,9 @@ import { biasForRate, initializeReadoutBiases, unitRates } from "./bias-init.ts"
 import { tinyModel, tinySession, tinySessions } from "./tiny-run.fake.ts";
 
 describe("unitRates()", () => {
-  test("leaves masked frames out, NaN included", () => {
-    const robs = Float32Array.of(1, 0, Number.NaN, 2, 3, 4);
-    const dfs = Float32Array.of(1, 1, 0, 1, 1, 0);
+  test("leaves out masked frames and counts that are not numbers", () => {
+    const robs = Float32Array.of(1, 0, Number.NaN, 2, 3, 4, Number.NaN, 1);
+    const dfs = Float32Array.of(1, 1, 0, 1, 1, 0, 1, 1);
     expect(Array.from(unitRates([{ robs, dfs, units: 2, dfsColumns: 2 }]))).toEqual([2, 1]);
   });
 

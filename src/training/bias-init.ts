@@ -27,8 +27,8 @@ export function unitRates(sources: readonly RateSource[]): Float64Array {
     for (let i = 0; i < robs.length; i++) {
       const unit = i % units;
       const weight = dfs === undefined ? 1 : dfs[dfsColumns === 1 ? (i - unit) / units : i]!;
-      // Left out rather than multiplied by 0: a masked count may be NaN.
-      if (weight === 0) continue;
+      // Left out rather than multiplied by 0: a masked count may be NaN. One that is not masked says nothing about the rate.
+      if (weight === 0 || Number.isNaN(robs[i])) continue;
       spikes[unit]! += robs[i]! * weight;
       frames[unit]! += weight;
     }

@@ -56,6 +56,7 @@ const sessions = prepared.map(({ session, nUnits, cids, config }) => ({
   nUnits,
   cids: [...cids],
   config,
+  data: "00",
 }));
 
 function makeTwin(seed: number): Twin {

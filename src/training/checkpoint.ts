@@ -53,6 +53,8 @@ export interface CheckpointSession {
   cids: number[];
   /** Everything about the session's data, defaults filled in. */
   config: SessionConfig;
+  /** Fingerprint of the training data. */
+  data: string;
 }
 
 /** What a checkpoint says about itself. */

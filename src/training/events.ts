@@ -36,7 +36,7 @@ export interface EpochEvent {
 
 /** Something a user may want to know, in one sentence. */
 export interface RunEvent {
-  type: "start" | "warning" | "checkpoint" | "stop";
+  type: "warning" | "checkpoint";
   message: string;
 }
 

@@ -74,7 +74,7 @@ function contents(path: string): Record<string, unknown> {
   return {
     parameters: twin.tensors,
     moments: state.tensors,
-    counters: { ...counters, state: { ...counters.state, secondsSpent: 0 } },
+    counters: { ...counters, secondsSpent: 0 },
     info: { epoch, global_step, metrics },
   };
 }
@@ -141,6 +141,14 @@ describe("train({ resume })", () => {
     expect(readdirSync(resumed.result.directory).filter((file) => file.startsWith("epoch"))).toHaveLength(4);
   });
 
+  test("does not go on after early stopping", async () => {
+    const options = { ...settings, modelConfig: tinyModel(), learningRate: 0, earlyStoppingPatience: 1, maxEpochs: 9 };
+    const { result } = await run({ ...options, experimentName: "early" });
+    expect(result).toMatchObject({ status: "early_stopped", epochs: 2 });
+    const resumed = await run({ resume: result.directory });
+    expect(resumed.result).toMatchObject({ status: "early_stopped", epochs: 2, metrics: result.metrics });
+  });
+
   test("does nothing when the run is complete, and goes on when it is made longer", async () => {
     const { result } = await run({ ...settings, modelConfig: tinyModel(), experimentName: "longer", maxEpochs: 1 });
     const before = contents(result.last);
@@ -195,8 +203,10 @@ describe("train({ resume })", () => {
 
     test("data that have changed", async () => {
       const [, ...others] = tinySessions();
-      const message = await refusal({ sessions: [tinySession("Allen_2022-02-16", { frames: 410 }), ...others] });
-      expect(message).toContain("it was trained on 315 + 315 + 235 samples, now there are 323 + 315 + 235");
+      const changed = tinySession("Allen_2022-02-16");
+      changed.train.recordings[0]!.floats("robs").data[100]! += 1;
+      const message = await refusal({ sessions: [changed, ...others] });
+      expect(message).toContain("the data of Allen_2022-02-16 are not those it was trained on");
     });
 
     test("a checkpoint without its training state", async () => {

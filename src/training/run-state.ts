@@ -17,6 +17,7 @@ export interface RunState {
   plannedEpochs: number;
   plateau: PlateauState;
   earlyStopping: EarlyStoppingState;
+  stoppedEarly: boolean;
   kept: KeptCheckpoint[];
   /** Sums of the epoch's training metrics. */
   means: WeightedSums;
@@ -24,6 +25,8 @@ export interface RunState {
   latestLosses: Record<string, number>;
   /** Sessions whose loss was dropped since the last record. */
   dropped: string[];
+  /** Of the last completed epoch, by tracker key; finite values only, as JSON has no others. */
+  metrics: Record<string, number>;
   /** Group losses that were not finite, in the whole run. */
   droppedLosses: number;
   /** Updates left out because a gradient was not finite, in the whole run. */
@@ -40,10 +43,12 @@ export function freshRunState(maxEpochs: number): RunState {
     plannedEpochs: maxEpochs,
     plateau: { factor: 1, best: null, stale: 0 },
     earlyStopping: { best: null, stale: 0 },
+    stoppedEarly: false,
     kept: [],
     means: {},
     latestLosses: {},
     dropped: [],
+    metrics: {},
     droppedLosses: 0,
     skippedUpdates: 0,
     secondsSpent: 0,

@@ -26,6 +26,7 @@ import {
   type OpenCheckpoint,
   openCheckpoint,
 } from "./checkpoint.ts";
+import { dataDigest } from "./data-digest.ts";
 import { experimentName } from "./naming.ts";
 import { parameterGroups } from "./optimizers.ts";
 import { DEFAULT_MAX_DATASETS, resolveSettings, type TrainingSettings, type TrainOptions } from "./options.ts";
@@ -53,18 +54,9 @@ export interface Run {
   trainLoader: BatchLoader;
   valLoader: BatchLoader;
   valBatches: readonly Int32Array[];
-  /** Training samples of every session. */
-  trainSamples: readonly number[];
   state: RunState;
   /** What the user should know, one sentence each. */
   warnings: string[];
-}
-
-/** What the trainer stores of a run beside weights, moments and random states. */
-export interface StoredRun {
-  state: RunState;
-  /** Training samples of every session, to notice data that changed. */
-  trainSamples: number[];
 }
 
 /** Streams of random numbers beside that of shuffling, which uses the seed itself. */
@@ -99,8 +91,8 @@ export function setUpRun(options: TrainOptions): Run {
     if (checkpoint) loadParameters(twin, checkpoint);
     else initializeReadoutBiases(twin, prepared, twin.logRates);
     run = { ...place, ...assembleRun(twin, prepared, modelConfig, settings, device) };
-    if (checkpoint) restore(run, checkpoint.path, options);
-    run.warnings = [...overridden, ...run.warnings];
+    if (checkpoint) restore(run, checkpoint, options);
+    run.warnings.unshift(...overridden);
     mkdirSync(run.directory, { recursive: true });
     return run;
   } catch (error) {
@@ -139,7 +131,13 @@ function assembleRun(
     settings,
     device,
     modelConfig,
-    sessions: prepared.map(({ session, nUnits, cids, config }) => ({ name: session, nUnits, cids: [...cids], config })),
+    sessions: prepared.map(({ session, nUnits, cids, config, train }) => ({
+      name: session,
+      nUnits,
+      cids: [...cids],
+      config,
+      data: dataDigest(train),
+    })),
     twin,
     optimizer,
     baseRates: optimizer.groups.map(({ lr }) => lr),
@@ -158,11 +156,13 @@ function assembleRun(
       loaderOptions,
     ),
     valBatches: planValidation(prepared, settings),
-    trainSamples: sets.map(({ length }) => length),
     state: freshRunState(settings.maxEpochs),
     warnings: [
       ...modelWarnings(modelConfig),
       ...prepared.flatMap(({ warnings }) => warnings),
+      ...prepared
+        .filter(({ val }) => val.length === 0)
+        .map(({ session }) => `Session ${session} has no validation samples and no part in the score`),
       ...regularizers.warnings,
     ],
   };
@@ -289,17 +289,21 @@ function planValidation(
 }
 
 /** Puts a run where the checkpoint's was. */
-function restore(run: Run, path: string, { overrideOnResume }: TrainOptions): void {
-  const { state, trainSamples } = loadTrainingState<StoredRun>(path, run.optimizer, run.device);
-  if (trainSamples.join() !== run.trainSamples.join() && !overrideOnResume) {
+function restore(run: Run, { path, info }: OpenCheckpoint, { overrideOnResume }: TrainOptions): void {
+  const changed = run.sessions.filter(({ data }, i) => data !== info.sessions[i]!.data).map(({ name }) => name);
+  if (changed.length > 0 && !overrideOnResume) {
     throw new UserError(
-      `Cannot resume from "${path}": it was trained on ${trainSamples.join(" + ")} samples, now there are ${run.trainSamples.join(" + ")}`,
-      { hint: "The data have changed. Allow that explicitly (override_on_resume) to continue with what is there now." },
+      `Cannot resume from "${path}": the data of ${changed.join(", ")} are not those it was trained on`,
+      {
+        hint: "Restore the data, or allow the change explicitly (override_on_resume).",
+      },
     );
   }
-  run.state = state;
-  if (overrideOnResume) run.state.plannedEpochs = run.settings.maxEpochs;
+  run.warnings.push(...changed.map((name) => `The data of ${name} are not those the checkpoint was trained on`));
+  run.state = loadTrainingState<RunState>(path, run.optimizer, run.device);
+  if (overrideOnResume) Object.assign(run.state, { plannedEpochs: run.settings.maxEpochs, stoppedEarly: false });
   // Checkpoints elsewhere are another run's to keep or delete.
   if (resolve(dirname(path)) !== run.directory) run.state.kept = [];
-  run.sampler.restore({ epoch: state.epoch, batch: Math.min(state.batch, run.sampler.batchesPerEpoch) });
+  const { epoch, batch } = run.state;
+  run.sampler.restore({ epoch, batch: Math.min(batch, run.sampler.batchesPerEpoch) });
 }

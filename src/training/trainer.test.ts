@@ -171,6 +171,21 @@ describe("train()", () => {
     expect(tracker.records.at(-1)).toHaveProperty("reg_loss/sparse");
   });
 
+  test("goes on when a tracker fails", async () => {
+    const tracker = recorder();
+    tracker.log = () => {
+      throw new Error("no space left");
+    };
+    const messages: string[] = [];
+    const { status } = await run("tracker", {
+      maxEpochs: 1,
+      trackers: [tracker],
+      onEvent: (e) => messages.push(e.message),
+    });
+    expect(status).toBe("finished");
+    expect(messages).toContain("Metrics were not logged: no space left");
+  });
+
   test("is reproducible from its seed, and another seed gives another run", async () => {
     const [a, b, c] = [await run("seed-a"), await run("seed-b"), await run("seed-c", { seed: 5 })];
     expect(contents(a.last)).toEqual(contents(b.last));
@@ -239,5 +254,46 @@ describe("train()", () => {
     const file = openSafetensors(last);
     expect(new Set([...file.tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(["float32"]));
     file.close();
+  });
+
+  test("goes on without a session whose loss is not finite, and says so", async () => {
+    const sessions = tinySessions();
+    sessions[1]!.train.recordings[0]!.floats("robs").data.fill(Number.NaN, 0, 300);
+    const tracker = recorder();
+    const warnings: string[] = [];
+    const { status, droppedLosses, last } = await run("nan", {
+      sessions,
+      trackers: [tracker],
+      accumulateGradBatches: 1,
+      stepsPerEpoch: 30,
+      maxEpochs: 2,
+      onEvent: ({ type, message }) => type === "warning" && warnings.push(message),
+    });
+    expect(status).toBe("finished");
+    expect(droppedLosses).toBeGreaterThan(10);
+    expect(warnings[0]).toMatch(/^The loss of session Logan_2019-12-20 is NaN in epoch 0, batch \d+: it has no part/);
+    expect(
+      tracker.records.find((record) => record["trainer/global_step"] === 49 && "train_loss_step" in record),
+    ).toMatchObject({
+      "train_nan_skip/Logan_2019-12-20": 1,
+    });
+    const { twin } = loadTwin(last);
+    for (const { tensor } of twin.namedParameters())
+      expect(tensor.isAlive && Number.isFinite(tensor.sum().item())).toBe(true);
+    twin.dispose();
+  });
+
+  test("gives up when no loss is finite any more, keeping the checkpoints", async () => {
+    const sessions = tinySessions().slice(0, 1);
+    const { live } = tensorStats();
+    const tracker = recorder();
+    const onEpoch = () => void sessions[0]!.train.recordings[0]!.floats("robs").data.fill(Number.NaN);
+    const failed = run("nan-only", { sessions, trackers: [tracker], maxEpochs: 99, onEpoch });
+    await expect(failed).rejects.toThrow(
+      "Training stopped: no loss was finite in 50 batches in a row, last Allen_2022-02-16 (loss NaN)",
+    );
+    expect(tracker.calls.at(-1)).toBe("finish failed");
+    expect(existsSync(join(folder, "nan-only", "last.safetensors"))).toBe(true);
+    expect(tensorStats().live).toBe(live);
   });
 });

@@ -16,15 +16,15 @@ import type { TrainOptions } from "./options.ts";
 import { advanceEarlyStopping, bestKept, retainBest } from "./retention.ts";
 import { addWeighted, weightedMeans } from "./run-state.ts";
 import { advancePlateau, scheduledRate } from "./schedules.ts";
-import { disposeRun, lastCheckpoint, type Run, type StoredRun, setUpRun } from "./setup.ts";
+import { disposeRun, lastCheckpoint, type Run, setUpRun } from "./setup.ts";
 import type { BatchReport } from "./step.ts";
 import { validate } from "./validate.ts";
 
 /** How a run ended. */
 export interface TrainResult {
   /**
-   * `finished`: all epochs are done. `early_stopped`: no improvement for too long. `out_of_time`: the time budget is spent
-   * in the middle of an epoch. `interrupted`: by the signal.
+   * `finished`: all epochs are done, or all that fit into the time budget. `early_stopped`: no improvement for too long.
+   * `out_of_time`: the time budget is spent in the middle of an epoch. `interrupted`: by the signal.
    */
   status: "finished" | "early_stopped" | "out_of_time" | "interrupted";
   /** Folder of the run's files. */
@@ -37,8 +37,12 @@ export interface TrainResult {
   epochs: number;
   /** Optimiser steps completed. */
   globalStep: number;
-  /** Of the last epoch that this process completed, by tracker key. */
+  /** Of the last completed epoch, by tracker key; finite values only. */
   metrics: Record<string, number>;
+  /** Losses of a session in a batch that were left out because they were not finite. */
+  droppedLosses: number;
+  /** Optimiser steps that were left out because a gradient was not finite. */
+  skippedUpdates: number;
 }
 
 /** Optimiser steps between two records of step metrics. */
@@ -79,7 +83,6 @@ class Trainer {
   private readonly startedAt = performance.now();
   private epochStartedAt = performance.now();
   private readonly secondsBefore: number;
-  private metrics: Record<string, number> = {};
 
   constructor(run: Run, options: TrainOptions) {
     this.job = run;
@@ -89,8 +92,8 @@ class Trainer {
 
   async run(): Promise<TrainResult> {
     const { state, warnings } = this.job;
-    for (const message of warnings) this.options.onEvent?.({ type: "warning", message });
-    while (state.epoch < state.plannedEpochs) {
+    for (const message of warnings) this.warn(message);
+    while (state.epoch < state.plannedEpochs && !state.stoppedEarly) {
       this.epochStartedAt = performance.now();
       const isWhole = state.batch === 0;
       const metrics = (await this.trainEpoch()) ? await this.validateEpoch() : null;
@@ -98,9 +101,9 @@ class Trainer {
         this.saveLast(state.epoch);
         return this.result(this.options.signal?.aborted ? "interrupted" : "out_of_time");
       }
-      if (this.endEpoch(metrics, isWhole)) return this.result("early_stopped");
+      this.endEpoch(metrics, isWhole);
     }
-    return this.result("finished");
+    return this.result(state.stoppedEarly ? "early_stopped" : "finished");
   }
 
   /** Trains to the end of the epoch; false when stopped before. */
@@ -127,7 +130,7 @@ class Trainer {
       if (state.batch % accumulateGradBatches === 0 || state.batch === batchesPerEpoch) {
         const update = step.update(epoch);
         gradNorm = update.gradNorm;
-        if (update.skipped) state.skippedUpdates++;
+        if (update.skipped) this.recordSkip(gradNorm);
         else if (++state.globalStep % STEPS_PER_RECORD === 0) this.logStep();
         this.health.afterUpdate(update, report);
       }
@@ -155,17 +158,17 @@ class Trainer {
    * Logs the epoch, decides what follows from it and saves.
    *
    * @param isWhole whether this process trained the epoch from its first batch
-   * @returns whether training stops early
    */
-  private endEpoch(validation: Record<string, number>, isWhole: boolean): boolean {
+  private endEpoch(validation: Record<string, number>, isWhole: boolean): void {
     const { state, settings, directory } = this.job;
     const { epoch } = state;
     const valBps = validation.val_bps_overall ?? Number.NaN;
-    this.metrics = { ...weightedMeans(state.means), ...validation };
-    this.log(this.metrics, epoch);
+    const metrics = { ...weightedMeans(state.means), ...validation };
+    this.log(metrics, epoch);
 
-    if (settings.lrScheduler === "plateau")
+    if (settings.lrScheduler === "plateau") {
       state.plateau = advancePlateau(state.plateau, validation.val_loss ?? Number.NaN);
+    }
     const early = advanceEarlyStopping(state.earlyStopping, valBps, {
       patience: settings.earlyStoppingPatience ?? undefined,
       minDelta: settings.earlyStoppingMinDelta,
@@ -173,7 +176,9 @@ class Trainer {
     const { kept, saved, removed } = retainBest(state.kept, epoch, valBps);
     const seconds = (performance.now() - this.epochStartedAt) / 1000;
     state.earlyStopping = early.state;
+    state.stoppedEarly = early.stop;
     state.kept = kept;
+    state.metrics = Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
     state.epoch++;
     state.batch = 0;
     state.means = {};
@@ -187,11 +192,10 @@ class Trainer {
       epoch,
       maxEpochs: state.plannedEpochs,
       globalStep: state.globalStep,
-      metrics: this.metrics,
+      metrics,
       saved: path,
       seconds,
     });
-    return early.stop;
   }
 
   // --- rates and time --------------------------------------------------------------------------------------------------
@@ -234,7 +238,9 @@ class Trainer {
     for (const { session, loss } of losses) {
       if (Number.isFinite(loss)) continue;
       this.job.state.droppedLosses++;
-      if (!dropped.includes(session)) dropped.push(session);
+      if (dropped.includes(session)) continue;
+      dropped.push(session);
+      this.warn(`The loss of session ${session} is ${loss}${this.where()}: it has no part in that step`);
     }
     const samples = losses.reduce((sum, group) => sum + group.samples, 0);
     if (finite.length > 0) {
@@ -246,6 +252,20 @@ class Trainer {
       addWeighted(means, `train_loss/${session}_epoch`, loss, n);
     }
     for (const { name, value } of penalties) addWeighted(means, `reg_loss/${name}`, value, 1);
+  }
+
+  private recordSkip(gradNorm: number): void {
+    this.job.state.skippedUpdates++;
+    this.warn(`The norm of the gradients is ${gradNorm}${this.where()}: that step is left out`);
+  }
+
+  private where(): string {
+    const { epoch, batch } = this.job.state;
+    return ` in epoch ${epoch}, batch ${batch - 1}`;
+  }
+
+  private warn(message: string): void {
+    this.options.onEvent?.({ type: "warning", message });
   }
 
   private logStep(): void {
@@ -267,7 +287,14 @@ class Trainer {
       ...(epoch === undefined ? {} : { epoch }),
       "trainer/global_step": this.job.state.globalStep - 1,
     };
-    for (const tracker of this.options.trackers ?? []) tracker.log(record);
+    for (const tracker of this.options.trackers ?? []) {
+      try {
+        tracker.log(record);
+      } catch (error) {
+        // A full disk or a lost connection of a tracker is no reason to lose the run.
+        this.warn(`Metrics were not logged: ${error instanceof Error ? error.message : error}`);
+      }
+    }
   }
 
   // --- checkpoints -------------------------------------------------------------------------------------------------------
@@ -277,19 +304,17 @@ class Trainer {
   }
 
   private save(path: string, epoch: number): void {
-    const { twin, optimizer, device, state, trainSamples, modelConfig, sessions, settings } = this.job;
+    const { twin, optimizer, device, state, modelConfig, sessions, settings } = this.job;
     state.secondsSpent = this.secondsSpent();
-    const run: StoredRun = { state, trainSamples: [...trainSamples] };
-    const finite = Object.entries(this.metrics).filter(([, value]) => Number.isFinite(value));
     const info = {
       model_config: modelConfig,
       sessions: [...sessions],
       epoch,
       global_step: state.globalStep,
-      metrics: Object.fromEntries(finite),
+      metrics: state.metrics,
       settings,
     };
-    saveCheckpoint(path, twin, info, { optimizer, device, run });
+    saveCheckpoint(path, twin, info, { optimizer, device, run: state });
     this.options.onEvent?.({ type: "checkpoint", message: `Saved ${path}` });
   }
 
@@ -303,7 +328,9 @@ class Trainer {
       best: best ? { path: join(directory, `${best.stem}.safetensors`), epoch: best.epoch, valBps: best.value } : null,
       epochs: state.epoch,
       globalStep: state.globalStep,
-      metrics: this.metrics,
+      metrics: state.metrics,
+      droppedLosses: state.droppedLosses,
+      skippedUpdates: state.skippedUpdates,
     };
   }
 }

@@ -74,6 +74,30 @@ describe("synth, inspect, train", () => {
     expect(await succeed("inspect", "checkpoint", "checkpoints/whole/last.safetensors")).toContain("epoch 2, 12 steps");
   });
 
+  test("eval scores the best checkpoint and writes every unit", async () => {
+    const table = await succeed("eval", "--device", "cpu", "--checkpoint", "checkpoints/whole", "--out", "scores.csv");
+    expect(table).toMatch(/^session +units +silent +frames +mean bits\/spike +median +true rates +reached\n/);
+    expect(table).toMatch(/^Synth_2024-01-01 +6 +\d+ +\d+ +-?\d\.\d{4}/m);
+    const csv = readFileSync(join(folder, "scores.csv"), "utf8").trim().split("\n");
+    expect(csv).toHaveLength(7);
+    expect(csv[1]).toMatch(/^Synth_2024-01-01,0,-?[\d.e-]+,-?[\d.e-]+$/);
+    const json = JSON.parse(await succeed("eval", "--device", "cpu", "--checkpoint", "checkpoints/whole", "--json"));
+    expect(json.checkpoint).toContain("val_bps_overall=");
+    expect(json.sessions[0].units).toHaveLength(6);
+    const { mean, oracle } = json.summary[0];
+    expect(mean).toBeLessThan(oracle);
+  });
+
+  test("eval says what is wrong with a checkpoint", async () => {
+    const none = await runCli(["eval", "--device", "cpu", "--checkpoint", "nowhere"], { cwd: folder });
+    expect(none).toMatchObject({ status: 1, stdout: "" });
+    expect(none.stderr).toContain('Cannot find the checkpoint "nowhere"');
+    const data = "tiny/Synth_2024-01-01/backimage.safetensors";
+    const other = await runCli(["eval", "--device", "cpu", "--checkpoint", data], { cwd: folder });
+    expect(other.status).toBe(1);
+    expect(other.stderr).toContain("no description of a VisionCore model");
+  });
+
   test("train refuses to overwrite another run", async () => {
     const { status, stderr } = await runCli(training("whole"), { cwd: folder });
     expect(status).toBe(1);
@@ -112,4 +136,20 @@ test("convert npy makes a dataset that trains", async () => {
   expect(stdout).toContain("400 frames of 1 x 1 pixels, 2 units, 10 trials; read back and compared");
   const args = training("cell").map((word) => (word === "tiny/dataset.yaml" ? "cell.yaml" : word));
   expect(await succeed(...args)).toContain("finished after 2 epochs");
+});
+
+test("demo makes a population, trains, scores and writes a report; a second run uses the population again", async () => {
+  const size = ["--preset", "tiny", "--model-config", MODEL, "--max-epochs", "1", "--seconds", "4"];
+  const first = await runCli(["demo", "--device", "cpu", ...size], { cwd: folder });
+  expect(first.status, first.stderr).toBe(0);
+  expect(first.stdout).toContain("bits per spike on trials the twin had not seen");
+  expect(first.stdout).toContain(`report: ${join("demo", "report.html")}`);
+  const html = readFileSync(join(folder, "demo", "report.html"), "utf8");
+  expect(html).toContain("<h1>A twin of the demo population</h1>");
+  expect(html).toContain("<h2>Predicted and observed</h2>");
+  expect(html).not.toMatch(/NaN|undefined/);
+  const second = await runCli(["demo", "--device", "cpu", ...size], { cwd: folder });
+  expect(second.status, second.stderr).toBe(0);
+  expect(second.stderr).toContain(`Using the population in ${join("demo", "data")}`);
+  expect(existsSync(join(folder, "demo", "runs", "run-2", "last.safetensors"))).toBe(true);
 });

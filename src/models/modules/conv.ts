@@ -6,7 +6,17 @@
  * convolves. The parameters stay whole.
  */
 
-import { cat, Module, ops, Parametrizations, ParametrizedWeight, type Tensor, WeightNorm } from "../../torch/index.ts";
+import {
+  cat,
+  Module,
+  ops,
+  Parametrizations,
+  ParametrizedWeight,
+  type Tensor,
+  WeightNorm,
+  withoutAutocast,
+} from "../../torch/index.ts";
+import { DftConvolution, dftPays } from "./dft-conv.ts";
 import { type BuildContext, castForAutocast, fanInOf, Layer, type Triple, uniformFanIn } from "./layer.ts";
 import { support, type WindowOptions, WindowParametrization, windowAxes } from "./window.ts";
 
@@ -94,6 +104,7 @@ export class Conv extends Layer {
   readonly #paddingMode: PaddingMode;
   /** Taps that are multiplied with anything but zero, per axis. */
   readonly #taps: readonly { first: number; end: number }[];
+  readonly #dft: DftConvolution | null;
 
   constructor(options: ConvOptions, context: BuildContext) {
     super();
@@ -104,6 +115,8 @@ export class Conv extends Layer {
     this.#padding = options.padding ?? NO_PADDING;
     this.#paddingMode = options.paddingMode ?? "replicate";
     this.#kernel = this.child("conv", new Kernel(options, context));
+    const dense = this.groups === 1 && [...this.stride, ...this.dilation].every((step) => step === 1);
+    this.#dft = dense && context.formulation === "fast" ? new DftConvolution() : null;
     this.#taps =
       options.window && context.formulation === "fast"
         ? windowAxes(options.kernelSize, options.window).map(support)
@@ -139,7 +152,14 @@ export class Conv extends Layer {
   override forward(x: Tensor): Tensor {
     const { weight, padding } = this.cropped();
     const framed = frame(x, padding, this.#paddingMode);
+    if (this.#dft && dftPays(framed, weight)) return this.#byTransforms(this.#dft, framed, weight);
     return ops.conv3d(framed, weight, this.bias, this.stride, 0, this.dilation, this.groups);
+  }
+
+  /** Transforms need full precision inside; what comes out has the type a convolution would give. */
+  #byTransforms(dft: DftConvolution, x: Tensor, weight: Tensor): Tensor {
+    const y = withoutAutocast(() => dft.forward(x.to({ dtype: weight.dtype }), weight));
+    return castForAutocast(this.bias ? y.add(this.bias.view([1, -1, 1, 1, 1])) : y);
   }
 }
 

@@ -1,0 +1,75 @@
+/**
+ * @file `visioncore eval`: scores of a trained twin.
+ */
+import { extname } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import { describeCommand } from "../command.ts";
+import { addDeviceFlags, chooseDevice, type DeviceFlags } from "../device.ts";
+import { withInterrupt } from "../interrupt.ts";
+import { ProgressLine } from "../progress.ts";
+import { note, print, printJson } from "../terminal.ts";
+import { listOf, wholeNumber } from "../values.ts";
+
+const ANALYSES = ["bps"];
+
+interface EvalFlags extends DeviceFlags {
+  checkpoint: string;
+  dataDir?: string;
+  batchSize: number;
+  out?: string;
+  json?: boolean;
+}
+
+/** The `eval` command. */
+export function evalCommand(): Command {
+  const command = describeCommand("eval", "Score a trained twin on the validation trials of its sessions.", [
+    "eval --checkpoint checkpoints/my_run",
+    "eval --checkpoint checkpoints/my_run/last.safetensors --out scores.csv",
+  ])
+    .requiredOption("--checkpoint <path>", "checkpoint, or the folder of a run for its best one")
+    .option("--analyses <list>", `what to compute: ${ANALYSES.join(", ")} (bits per spike)`, listOf(ANALYSES), ANALYSES)
+    .option("--data-dir <dir>", "folder with the sessions' folders (default: where they were for training)")
+    .option("--batch-size <samples>", "samples at a time; scores do not depend on it", wholeNumber(1), 256)
+    .option("--out <file>", "write the score of every unit: .csv or .json", outFile)
+    .option("--json", "print the scores of every unit as JSON");
+  return addDeviceFlags(command).action(runEval);
+}
+
+async function runEval(flags: EvalFlags): Promise<void> {
+  const device = await chooseDevice(flags);
+  const { bestCheckpointFile } = await import("../checkpoint-path.ts");
+  const { loadTwin, scoreTwin } = await import("../score-twin.ts");
+  const { formatScores, scoresAsCsv, scoresAsData, summarizeScores } = await import("../format-scores.ts");
+  const path = bestCheckpointFile(flags.checkpoint);
+  const loaded = loadTwin(path, device);
+  const line = new ProgressLine();
+  const sessions = await withInterrupt(
+    (text) => line.line(text),
+    (signal) =>
+      scoreTwin(loaded, {
+        ...flags,
+        device,
+        signal,
+        onSession: (name, done, total) => line.update({ label: `scoring ${name}`, done, total, details: [] }),
+      }),
+  ).finally(() => {
+    line.clear();
+    loaded.twin.dispose();
+  });
+  const data = scoresAsData(path, sessions);
+  if (flags.json) printJson(data);
+  else {
+    note(path);
+    print(formatScores(summarizeScores(sessions)));
+  }
+  if (flags.out === undefined) return;
+  const { writeFileAtomic } = await import("../../formats/atomic.ts");
+  const isCsv = extname(flags.out) === ".csv";
+  writeFileAtomic(flags.out, isCsv ? scoresAsCsv(sessions) : `${JSON.stringify(data, null, 1)}\n`);
+  note(`Scores of every unit: ${flags.out}`);
+}
+
+function outFile(text: string): string {
+  if ([".csv", ".json"].includes(extname(text))) return text;
+  throw new InvalidArgumentError("Expected a name that ends in .csv or .json.");
+}
