@@ -44,7 +44,7 @@ export class DftConvolution {
       const samples = x.slice(0, start, start + CHUNK);
       chunks.push(scope(() => this.#convolve(samples, kernels, weight.shape as Shape)));
     }
-    return cat(chunks).contiguous("channels_last_3d");
+    return cat(chunks).contiguous();
   }
 
   /** Spectra of the weights, per temporal tap: `[frequencies, (re, im) out, (re, im) channels]`. */
@@ -86,11 +86,11 @@ export class DftConvolution {
     const columns = perBlock(this.#matrix("inverseFull", width, outWidth, x), products!, half);
     return this.#matrix("inverseHalf", height, outHeight, x)
       .matmul(columns.view([2 * half, -1]))
-      .view([outHeight * outWidth, out, outFrames * batch])
-      .permute([2, 0, 1])
+      .view([outHeight * outWidth, -1])
+      .transpose(0, 1)
       .contiguous()
-      .view([outFrames, batch, outHeight, outWidth, out])
-      .permute([1, 4, 0, 2, 3]);
+      .view([out, outFrames, batch, outHeight, outWidth])
+      .permute([2, 0, 1, 3, 4]);
   }
 
   /** Between `pixels` samples and the frequencies of `size`, in the element type of `like`. */
