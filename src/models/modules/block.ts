@@ -7,7 +7,7 @@ import { Module, ops, type Tensor } from "../../torch/index.ts";
 import { type ActivationOptions, makeActivation, SplitRelu } from "./activation.ts";
 import { Conv, type ConvOptions, frame, NO_PADDING, type Padding } from "./conv.ts";
 import { type BuildContext, Layer, type Triple } from "./layer.ts";
-import { makeNorm, type NormOptions } from "./norm.ts";
+import { GlobalResponseNorm, makeNorm, type NormOptions } from "./norm.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 
 export type BlockStage = "pad" | "conv" | "norm" | "act" | "dropout" | "pool";
@@ -143,9 +143,13 @@ export class Block extends Layer {
       act instanceof SplitRelu &&
       act.splitDim === 1;
     if (!poolsFirst) return stages.map((stage) => run[stage]);
+    const scales = stages[at - 1] === "norm" && norm instanceof GlobalResponseNorm ? norm : null;
     return [
-      ...stages.slice(0, at).map((stage) => run[stage]),
-      (x) => act.pooledForward(x, (half) => pool.forward(half)),
+      ...stages.slice(0, scales ? at - 1 : at).map((stage) => run[stage]),
+      (x) => {
+        const affine = scales && { gain: scales.gain(x), shift: scales.shift };
+        return act.pooledForward(x, (half) => pool.forward(half), affine);
+      },
       ...stages.slice(at + 2).map((stage) => run[stage]),
     ];
   }
