@@ -64,6 +64,7 @@ export interface Native {
   synchronize(device: string): void;
   deviceMemory(device: string): { allocated: number; peak: number } | null;
   setFlag(name: string, on: boolean): void;
+  releaseMemory(): void;
   version(): string;
 }
 
