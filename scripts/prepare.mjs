@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -75,8 +75,11 @@ export function buildDist({ tolerant = false } = {}) {
   const args = ["-p", "tsconfig.build.json"];
   const { status } = spawnSync(tool("tsc"), args, { cwd: root, stdio: tolerant ? "ignore" : "inherit" });
   // Sources saved while the compiler ran are newer than this and will be compiled next time.
-  if (status === 0) writeFileSync(BUILT, started.toISOString());
-  else if (!tolerant) throw new PrepareError("Cannot compile the sources: the errors are above.");
+  if (status === 0) {
+    chmodSync(cli, 0o755); // npx runs it as a program
+    writeFileSync(BUILT, started.toISOString());
+  }
+  if (status !== 0 && !tolerant) throw new PrepareError("Cannot compile the sources: the errors are above.");
 }
 
 /** Finds or fetches libtorch and builds the addon. */
