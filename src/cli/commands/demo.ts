@@ -34,7 +34,7 @@ export function demoCommand(): Command {
     .option("--dir <dir>", "folder for population, runs and report; made if missing", "demo")
     .option("--preset <name>", "size of the population: demo, or tiny with a model that fits it", "demo")
     .option("--model-config <file>", "model YAML (default: demo.yaml of this package)")
-    .option("--max-epochs <count>", "epochs of 150 batches of 256 samples", wholeNumber(1), 8)
+    .option("--max-epochs <count>", "epochs of 75 batches of 256 samples", wholeNumber(1), 16)
     .option("--seconds <seconds>", "time for training; fewer epochs if it does not suffice", positiveNumber, 200)
     .option("--seed <number>", "of initialisation, shuffling and dropout", wholeNumber(0), 0);
   return addDeviceFlags(command).action(runCommand);
