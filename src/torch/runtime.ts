@@ -33,6 +33,14 @@ export function deviceMemory(device: string): { allocated: number; peak: number 
   return device === "cpu" ? null : native().deviceMemory(device);
 }
 
+/**
+ * Gives CPU memory that freed tensors left behind back to the system. The addon keeps large blocks for the next step, which
+ * is what makes steps fast; call this when a long-lived process is done with a model.
+ */
+export function releaseMemory(): void {
+  native().releaseMemory();
+}
+
 /** Numeric switches: TF32 products, cuDNN autotuning, deterministic algorithms, oneDNN on the CPU. */
 export function setFlag(name: "tf32" | "cudnn_benchmark" | "deterministic" | "mkldnn", on: boolean): void {
   native().setFlag(name, on);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { releaseMemory } from "./runtime.ts";
 import { scope, tensorScope, tensorStats } from "./scope.ts";
 import { type Tensor, zeros } from "./tensor.ts";
 
@@ -85,5 +86,22 @@ describe("tensorStats()", () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     expect(tensorStats().live - before).toBeLessThan(200);
+  });
+});
+
+describe("releaseMemory()", () => {
+  const megabytes = () => process.memoryUsage.rss() / 1e6;
+
+  test("freed blocks are kept for the next step, and given back when asked", () => {
+    releaseMemory();
+    const before = megabytes();
+    const step = () => scope(() => void zeros([50e6]).fill_(1)); // 200 MB
+    step();
+    const after = megabytes();
+    expect(after - before).toBeGreaterThan(150);
+    for (let i = 0; i < 20; i++) step();
+    expect(megabytes() - after).toBeLessThan(30);
+    releaseMemory();
+    expect(megabytes() - before).toBeLessThan(50);
   });
 });

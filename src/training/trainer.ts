@@ -8,7 +8,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { scope } from "../torch/index.ts";
+import { releaseMemory, scope } from "../torch/index.ts";
 import { saveCheckpoint, statePath } from "./checkpoint.ts";
 import { HealthCheck, withMemoryAdvice } from "./health.ts";
 import { rateKeys } from "./optimizers.ts";
@@ -71,6 +71,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     return result;
   } finally {
     disposeRun(run);
+    releaseMemory();
     for (const tracker of trackers) await tracker.finish(outcome);
   }
 }
