@@ -7,7 +7,7 @@
 
 export { type ConvertDsetOptions, type ConvertedDset, convertDset } from "./cli/convert/dset.ts";
 export { type ConvertedNpy, type ConvertNpyOptions, convertNpy } from "./cli/convert/npy.ts";
-export { loadTwin, type ScoredSession, type ScoreOptions, scoreTwin } from "./cli/score-twin.ts";
+export { type ScoredSession, type ScoreOptions, scoreTwin } from "./cli/score-twin.ts";
 export { ConfigError, type ConfigIssue } from "./config/config-error.ts";
 export { type DatasetConfigs, loadDatasetConfigs } from "./config/dataset.ts";
 export { jsonSchemas } from "./config/json-schema.ts";
@@ -23,7 +23,8 @@ export { openSession, type Session } from "./data/session.ts";
 export { generateSession, type SynthesizeOptions, synthesize } from "./data/synthetic/population.ts";
 export { PRESETS, type Preset } from "./data/synthetic/presets.ts";
 export { UserError } from "./errors.ts";
-export { bitsPerSpike } from "./eval/bps.ts";
+export { bitsPerSpike, type ScoredSamples } from "./eval/bps.ts";
+export { correlation } from "./eval/correlation.ts";
 export { type Predictions, type PredictOptions, predictSamples, scorePredictions } from "./eval/predict.ts";
 export type { DType, NdArray } from "./formats/array.ts";
 export { buildModel } from "./models/build.ts";
@@ -33,7 +34,7 @@ export { type ReportData, renderReport, writeReport } from "./report/report.ts";
 export { type DoctorReport, diagnose, formatDoctor } from "./torch/setup/doctor.ts";
 export { ensureReady, type Ready } from "./torch/setup/ensure.ts";
 export { jsonlTracker, readMetrics } from "./tracking/jsonl.ts";
-export { type CheckpointInfo, loadParameters, openCheckpoint } from "./training/checkpoint.ts";
+export { type CheckpointInfo, type LoadedTwin, loadParameters, loadTwin, openCheckpoint } from "./training/checkpoint.ts";
 export type { EpochEvent, RunEvent, StepEvent, TrainEvents } from "./training/events.ts";
 export type { TrainingSettings, TrainOptions } from "./training/options.ts";
 export type { MetricRecord, TrackedRun, Tracker } from "./training/tracker.ts";

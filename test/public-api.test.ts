@@ -16,6 +16,7 @@ test("the library exports exactly these values", () => {
       "buildModel",
       "convertDset",
       "convertNpy",
+      "correlation",
       "describeModel",
       "diagnose",
       "ensureReady",

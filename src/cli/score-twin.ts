@@ -3,10 +3,7 @@
  */
 import { prepareSession } from "../data/prepare.ts";
 import { type PredictOptions, predictSamples, scorePredictions } from "../eval/predict.ts";
-import { buildModel } from "../models/build.ts";
-import type { Twin } from "../models/twin.ts";
-import { Generator } from "../torch/index.ts";
-import { type CheckpointInfo, loadParameters, openCheckpoint } from "../training/checkpoint.ts";
+import type { LoadedTwin } from "../training/checkpoint.ts";
 
 /** Scores of the units of one session. */
 export interface ScoredSession {
@@ -17,6 +14,8 @@ export interface ScoredSession {
   readonly bps: Float64Array;
   /** The same for the true rates, where they are known. */
   readonly oracleBps: Float64Array | null;
+  /** Correlation of predicted rates with responses, [units]; NaN where one of them is constant. */
+  readonly correlation: Float64Array;
   /** Validation frames. */
   readonly samples: number;
 }
@@ -29,51 +28,19 @@ export interface ScoreOptions extends PredictOptions {
   readonly onSession?: ((name: string, done: number, total: number) => void) | undefined;
 }
 
-/** A twin from a checkpoint, and what the checkpoint says about it. */
-export interface LoadedTwin {
-  readonly twin: Twin;
-  readonly info: CheckpointInfo;
-}
-
 /**
- * Loads a twin. It must be disposed of after use.
- *
- * @throws UserError when the checkpoint cannot be read
- */
-export function loadTwin(path: string, device = "cpu"): LoadedTwin {
-  using checkpoint = openCheckpoint(path);
-  const { info } = checkpoint;
-  const sessions = info.sessions.map(({ name, nUnits, config }) => ({
-    name,
-    nUnits,
-    adapter: config.adapter,
-    readout: config.readout,
-  }));
-  // Initial values are overwritten by those of the checkpoint.
-  const twin = buildModel(info.model_config, sessions, { generator: new Generator(0) });
-  try {
-    loadParameters(twin, checkpoint);
-    twin.to({ device });
-    return { twin, info };
-  } catch (error) {
-    twin.dispose();
-    throw error;
-  }
-}
-
-/**
- * Bits per spike of every unit on the validation frames of every session, as the checkpoint's configuration divides them.
+ * Bits per spike and correlation of every unit on the validation frames of every session, as the checkpoint's configuration divides them.
  *
  * @throws UserError when the data cannot be read, or do not fit the twin
  */
-export async function scoreTwin({ twin, info }: LoadedTwin, options: ScoreOptions): Promise<ScoredSession[]> {
+export async function scoreTwin({ twin, sessions }: LoadedTwin, options: ScoreOptions): Promise<ScoredSession[]> {
   const { dataDir, onSession } = options;
   const scored: ScoredSession[] = [];
-  for (const [index, { name, cids, config }] of info.sessions.entries()) {
-    onSession?.(name, index, info.sessions.length);
+  for (const [index, { name, cids, config }] of sessions.entries()) {
+    onSession?.(name, index, sessions.length);
     const { val } = prepareSession(config, { dataDir, keepKeys: ["true_rates"] });
-    const { bps, oracleBps } = scorePredictions(await predictSamples(twin, index, val, options));
-    scored.push({ name, cids, bps, oracleBps, samples: val.length });
+    const scores = scorePredictions(await predictSamples(twin, index, val, options));
+    scored.push({ name, cids, ...scores, samples: val.length });
   }
   return scored;
 }

@@ -35,13 +35,13 @@ export function positiveNumber(text: string): number {
 }
 
 /** Words separated by commas, each one of `words`. */
-export function listOf(words: readonly string[]): (text: string) => string[] {
-  return (text) => {
-    const list = text.split(",").map((word) => word.trim());
-    const unknown = list.find((word) => !words.includes(word));
-    if (unknown !== undefined) throw new InvalidArgumentError(`"${unknown}" is not one of ${words.join(", ")}.`);
-    return list;
+export function listOf<Word extends string>(words: readonly Word[]): (text: string) => Word[] {
+  const wordOf = (text: string) => {
+    const known = words.find((word) => word === text);
+    if (known === undefined) throw new InvalidArgumentError(`"${text}" is not one of ${words.join(", ")}.`);
+    return known;
   };
+  return (text) => text.split(",").map((word) => wordOf(word.trim()));
 }
 
 /** Whole numbers and ranges separated by commas: `0,2,5-9`. */

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -22,10 +22,23 @@ describe("verifyGolden()", () => {
     expect(() => [...verifyGolden(folder)]).toThrow("broken.json");
   });
 
+  test("computes models on the device it is given", () => {
+    const fixtures = join(import.meta.dirname, "../../test/fixtures/models");
+    mkdirSync(join(folder, "models"));
+    for (const name of ["adapter_affine_5d.json", "adapter_affine_5d.safetensors"]) {
+      copyFileSync(join(fixtures, name), join(folder, "models", name));
+    }
+    const statuses = (device?: string) =>
+      [...verifyGolden(folder, { device })].flatMap(({ results }) => results.map(({ status }) => status));
+    expect(statuses()).toEqual(["passed", "passed"]);
+    // No machine has that many.
+    expect(statuses("cuda:99")).toEqual(["failed", "failed"]);
+  });
+
   test("names the areas it goes through", () => {
     mkdirSync(join(folder, "models"));
     const told: string[] = [];
-    const results = [...verifyGolden(folder, (line) => told.push(line))];
+    const results = [...verifyGolden(folder, { tell: (line) => told.push(line) })];
     expect(told).toEqual(["models ..."]);
     expect(results).toEqual([{ area: "models", results: [] }]);
     expect([...verifyGolden(join(folder, "models"))]).toEqual(results);

@@ -10,12 +10,20 @@ import { verifyModels } from "../verify/models.ts";
 import { verifyTraining } from "../verify/training.ts";
 
 /** What checks the golden files of an area. */
-const AREAS: Readonly<Record<string, (folder: string) => CaseResult[]>> = {
-  models: (folder) => verifyModels(folder),
-  data: verifyData,
-  training: verifyTraining,
-  eval: skipAll,
+const AREAS: Readonly<Record<string, (folder: string, device: string) => CaseResult[]>> = {
+  models: (folder, device) => verifyModels(folder, { device }),
+  data: (folder) => verifyData(folder),
+  training: (folder) => verifyTraining(folder),
+  eval: (folder) => skipAll(folder),
 };
+
+/** Options of {@link verifyGolden}. */
+export interface VerifyGoldenOptions {
+  /** Where models compute; everything else is checked on the CPU. */
+  readonly device?: string | undefined;
+  /** Receives the name of each area before it is checked. */
+  readonly tell?: ((line: string) => void) | undefined;
+}
 
 /** The cases of one folder. */
 export interface AreaResults {
@@ -26,10 +34,12 @@ export interface AreaResults {
 /**
  * Checks a golden folder: `models`, `data`, `training` or `eval`, or a folder that holds some of them.
  *
- * @param tell receives the name of each area before it is checked
  * @throws UserError when `dir` is neither, or golden files are missing
  */
-export function* verifyGolden(dir: string, tell: (line: string) => void = () => {}): Generator<AreaResults> {
+export function* verifyGolden(
+  dir: string,
+  { device = "cpu", tell = () => {} }: VerifyGoldenOptions = {},
+): Generator<AreaResults> {
   if (!existsSync(dir) || !statSync(dir).isDirectory())
     throw new UserError(`Cannot verify "${dir}": there is no such folder`);
   const areas = Object.keys(AREAS);
@@ -43,7 +53,7 @@ export function* verifyGolden(dir: string, tell: (line: string) => void = () => 
   }
   for (const [area, folder] of folders) {
     tell(`${area} ...`);
-    yield { area, results: AREAS[area]!(folder) };
+    yield { area, results: AREAS[area]!(folder, device) };
   }
 }
 

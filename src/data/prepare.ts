@@ -5,6 +5,7 @@
  * find valid rows, split by trial. Masks are therefore computed at the model's rate and before transforms, and a
  * transform sees what earlier ones stored.
  */
+import { resolve } from "node:path";
 import { transformOps } from "../config/ops.ts";
 import type { SessionConfig } from "../config/session.ts";
 import { UserError } from "../errors.ts";
@@ -39,7 +40,7 @@ export interface PrepareOptions {
 /** A session ready for training. */
 export interface PreparedSession {
   readonly session: string;
-  /** The configuration as it was used: `types` are those that exist. */
+  /** The configuration as it was used: `types` are those that exist, `data_dir` is absolute, so that it holds anywhere. */
   readonly config: SessionConfig;
   /** Types of the configuration that the session lacks or, with `lenient`, that could not be prepared. */
   readonly droppedTypes: readonly string[];
@@ -70,7 +71,7 @@ export function prepareSession(config: SessionConfig, options: PrepareOptions = 
   }
   const { sampling } = config;
   const factor = sampling === null ? 1 : downsampleFactor(sampling.source_rate, sampling.target_rate);
-  const session = options.session ?? openSession(dataFolder(config, options), config);
+  const { session, dataDir } = locateSession(config, options);
 
   const opened = openTypes(session, config, options, warn);
   const plan = planPreparation(config, opened.recordings, factor, options);
@@ -90,7 +91,7 @@ export function prepareSession(config: SessionConfig, options: PrepareOptions = 
   const types = recordings.map(({ prepared }) => prepared.type);
   return {
     session: name,
-    config: { ...structuredClone(config), types },
+    config: { ...structuredClone(config), types, data_dir: dataDir },
     droppedTypes: config.types.filter((type) => dropped.has(type)),
     train,
     val,
@@ -101,12 +102,19 @@ export function prepareSession(config: SessionConfig, options: PrepareOptions = 
   };
 }
 
-function dataFolder(config: SessionConfig, { dataDir }: PrepareOptions): string {
-  const folder = dataDir ?? config.data_dir;
-  if (folder !== undefined) return folder;
-  throw new UserError(`Cannot prepare session "${config.session}": no data folder is set`, {
-    hint: "Set data_dir in the dataset configuration, or pass the folder that holds the sessions.",
-  });
+/** The session, and the folder it was found in as an absolute path: checkpoints keep it and are used from anywhere. */
+function locateSession(
+  config: SessionConfig,
+  { session, dataDir = config.data_dir }: PrepareOptions,
+): { session: Session; dataDir: string | undefined } {
+  if (session !== undefined) return { session, dataDir: config.data_dir };
+  if (dataDir === undefined) {
+    throw new UserError(`Cannot prepare session "${config.session}": no data folder is set`, {
+      hint: "Set data_dir in the dataset configuration, or pass the folder that holds the sessions (--data-dir).",
+    });
+  }
+  const folder = resolve(dataDir);
+  return { session: openSession(folder, config), dataDir: folder };
 }
 
 interface OpenedTypes {

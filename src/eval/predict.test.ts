@@ -4,6 +4,7 @@ import { buildModel } from "../models/build.ts";
 import { fromArray, Generator, noGrad, scope, setNumThreads, tensorStats } from "../torch/index.ts";
 import { tinyModel, tinySession, tinySessions } from "../training/tiny-run.fake.ts";
 import { bitsPerSpike } from "./bps.ts";
+import { correlation } from "./correlation.ts";
 import { predictSamples, scorePredictions } from "./predict.ts";
 
 setNumThreads(1);
@@ -95,5 +96,17 @@ describe("scorePredictions()", () => {
   test("has no oracle for recorded units", async () => {
     const predictions = await predictSamples(twin, 0, sessions[0]!.val);
     expect(scorePredictions(predictions).oracleBps).toBeNull();
+  });
+
+  test("correlates predicted rates with the spikes", async () => {
+    const predictions = await predictSamples(twin, 1, sessions[1]!.val);
+    const scores = scorePredictions(predictions).correlation;
+    expect(scores).toEqual(correlation(predictions));
+    expect(scores.every((score) => Math.abs(score) < 1)).toBe(true);
+    const rates = predictions.robs.map((n) => n + 1);
+    expect([...scorePredictions({ ...predictions, rates }).correlation]).toEqual([
+      expect.closeTo(1, 10),
+      expect.closeTo(1, 10),
+    ]);
   });
 });

@@ -10,6 +10,7 @@ import { ignoresStimulus } from "../models/shapes.ts";
 import type { Twin } from "../models/twin.ts";
 import { noGrad, scope } from "../torch/index.ts";
 import { bitsPerSpike } from "./bps.ts";
+import { correlation } from "./correlation.ts";
 
 /** Predictions and observations, sample after sample in the order of the set; no tensors. */
 export interface Predictions {
@@ -119,12 +120,18 @@ export interface PredictionScores {
   bps: Float64Array;
   /** Those of the true rates on the same samples, the best that can be reached; null where they are unknown. */
   oracleBps: Float64Array | null;
+  /** Correlation of the model's rates with the responses, [units]; see {@link correlation}. */
+  correlation: Float64Array;
 }
 
-/** Bits per spike of predictions and, for synthetic units, of the rates that the spikes were drawn from. */
+/**
+ * Bits per spike of predictions and, for synthetic units, of the rates that the spikes were drawn from; and correlation with
+ * the responses.
+ */
 export function scorePredictions({ trueRates, ...predictions }: Predictions): PredictionScores {
   return {
     bps: bitsPerSpike(predictions),
     oracleBps: trueRates && bitsPerSpike({ ...predictions, rates: trueRates }),
+    correlation: correlation(predictions),
   };
 }

@@ -43,6 +43,13 @@ describe("the command line", () => {
     expect(stderr).toContain("gaussian");
   });
 
+  test("refuses to verify on a device that does not exist", async () => {
+    const { status, stdout, stderr } = await runCli(["verify", folder, "--device", "tpu"]);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toContain('Unknown device "tpu"');
+    expect(stderr).toContain('Use "cpu", "cuda"');
+  });
+
   test("says what is missing before it trains", async () => {
     const model = await runCli(["train", "--device", "cpu", "--dataset-configs", "d.yaml"], { cwd: folder });
     expect(model.status).toBe(1);

@@ -88,6 +88,20 @@ describe("synth, inspect, train", () => {
     expect(mean).toBeLessThan(oracle);
   });
 
+  test("eval gives correlations where they are asked for", async () => {
+    const args = ["eval", "--device", "cpu", "--checkpoint", "checkpoints/whole", "--analyses"];
+    const table = await succeed(...args, "bps,correlation", "--out", "both.csv");
+    expect(table).toMatch(/true rates +reached +mean correlation +median\n/);
+    const [header, first] = readFileSync(join(folder, "both.csv"), "utf8").split("\n");
+    expect(header).toBe("session,unit,bits_per_spike,true_rates_bits_per_spike,correlation");
+    expect(first).toMatch(/^Synth_2024-01-01,0,-?[\d.e-]+,-?[\d.e-]+,-?[\d.e-]+$/);
+    const json = JSON.parse(await succeed(...args, "correlation", "--json"));
+    expect(Object.keys(json.sessions[0].units[0])).toEqual(["unit", "correlation"]);
+    const unknown = await runCli([...args, "corr"], { cwd: folder });
+    expect(unknown.status).toBe(1);
+    expect(unknown.stderr).toContain('"corr" is not one of bps, correlation');
+  });
+
   test("eval says what is wrong with a checkpoint", async () => {
     const none = await runCli(["eval", "--device", "cpu", "--checkpoint", "nowhere"], { cwd: folder });
     expect(none).toMatchObject({ status: 1, stdout: "" });

@@ -5,15 +5,15 @@ import { extname } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { describeCommand } from "../command.ts";
 import { addDeviceFlags, chooseDevice, type DeviceFlags } from "../device.ts";
+import { ANALYSES, type Analysis, formatScores, scoresAsCsv, scoresAsData, summarizeScores } from "../format-scores.ts";
 import { withInterrupt } from "../interrupt.ts";
 import { ProgressLine } from "../progress.ts";
 import { note, print, printJson } from "../terminal.ts";
 import { listOf, wholeNumber } from "../values.ts";
 
-const ANALYSES = ["bps"];
-
 interface EvalFlags extends DeviceFlags {
   checkpoint: string;
+  analyses: Analysis[];
   dataDir?: string;
   batchSize: number;
   out?: string;
@@ -25,9 +25,15 @@ export function evalCommand(): Command {
   const command = describeCommand("eval", "Score a trained twin on the validation trials of its sessions.", [
     "eval --checkpoint checkpoints/my_run",
     "eval --checkpoint checkpoints/my_run/last.safetensors --out scores.csv",
+    "eval --checkpoint checkpoints/my_run --analyses bps,correlation",
   ])
     .requiredOption("--checkpoint <path>", "checkpoint, or the folder of a run for its best one")
-    .option("--analyses <list>", `what to compute: ${ANALYSES.join(", ")} (bits per spike)`, listOf(ANALYSES), ANALYSES)
+    .option(
+      "--analyses <list>",
+      "scores to give: bps (bits per spike), correlation (Pearson's, of rates with responses)",
+      listOf(ANALYSES),
+      ["bps"],
+    )
     .option("--data-dir <dir>", "folder with the sessions' folders (default: where they were for training)")
     .option("--batch-size <samples>", "samples at a time; scores do not depend on it", wholeNumber(1), 256)
     .option("--out <file>", "write the score of every unit: .csv or .json", outFile)
@@ -38,10 +44,10 @@ export function evalCommand(): Command {
 async function runEval(flags: EvalFlags): Promise<void> {
   const device = await chooseDevice(flags);
   const { bestCheckpointFile } = await import("../checkpoint-path.ts");
-  const { loadTwin, scoreTwin } = await import("../score-twin.ts");
-  const { formatScores, scoresAsCsv, scoresAsData, summarizeScores } = await import("../format-scores.ts");
+  const { scoreTwin } = await import("../score-twin.ts");
+  const { loadTwin } = await import("../../training/checkpoint.ts");
   const path = bestCheckpointFile(flags.checkpoint);
-  const loaded = loadTwin(path, device);
+  const loaded = loadTwin(path, { device });
   const line = new ProgressLine();
   const sessions = await withInterrupt(
     (text) => line.line(text),
@@ -56,16 +62,16 @@ async function runEval(flags: EvalFlags): Promise<void> {
     line.clear();
     loaded.twin.dispose();
   });
-  const data = scoresAsData(path, sessions);
+  const data = scoresAsData(path, sessions, flags.analyses);
   if (flags.json) printJson(data);
   else {
     note(path);
-    print(formatScores(summarizeScores(sessions)));
+    print(formatScores(summarizeScores(sessions), flags.analyses));
   }
   if (flags.out === undefined) return;
   const { writeFileAtomic } = await import("../../formats/atomic.ts");
   const isCsv = extname(flags.out) === ".csv";
-  writeFileAtomic(flags.out, isCsv ? scoresAsCsv(sessions) : `${JSON.stringify(data, null, 1)}\n`);
+  writeFileAtomic(flags.out, isCsv ? scoresAsCsv(sessions, flags.analyses) : `${JSON.stringify(data, null, 1)}\n`);
   note(`Scores of every unit: ${flags.out}`);
 }
 

@@ -21,10 +21,19 @@ const sessions: DemoSession[] = [
     cids: [3, 7],
     bps: Float64Array.of(0.2, Number.NaN),
     oracleBps: Float64Array.of(0.5, Number.NaN),
+    correlation: Float64Array.of(0.6, Number.NaN),
     samples: 10,
     repeats,
   },
-  { name: "B_2", cids: [0], bps: Float64Array.of(0.4), oracleBps: null, samples: 10, repeats },
+  {
+    name: "B_2",
+    cids: [0],
+    bps: Float64Array.of(0.4),
+    oracleBps: null,
+    correlation: Float64Array.of(0.5),
+    samples: 10,
+    repeats,
+  },
 ];
 
 describe("overallScores()", () => {

@@ -5,7 +5,8 @@ import type { SessionConfig } from "../../config/session.ts";
 import { prepareSession } from "../../data/prepare.ts";
 import { type PredictOptions, predictSamples } from "../../eval/predict.ts";
 import type { Twin } from "../../models/twin.ts";
-import { loadTwin, type ScoredSession, type ScoreOptions, scoreTwin } from "../score-twin.ts";
+import { loadTwin } from "../../training/checkpoint.ts";
+import { type ScoredSession, type ScoreOptions, scoreTwin } from "../score-twin.ts";
 import { averageRepeats, type RepeatMeans } from "./repeats.ts";
 
 /** The stimulus whose trials repeat one sequence; the demo does not train on it. */
@@ -29,12 +30,12 @@ export interface Evaluation {
  * @throws UserError when checkpoint or data cannot be read
  */
 export async function evaluateDemo(path: string, options: ScoreOptions): Promise<Evaluation> {
-  const loaded = loadTwin(path, options.device);
+  const loaded = loadTwin(path, options);
   try {
-    const { twin, info } = loaded;
+    const { twin } = loaded;
     const sessions: DemoSession[] = [];
     for (const [index, scored] of (await scoreTwin(loaded, options)).entries()) {
-      const repeats = await repeatMeans(twin, index, info.sessions[index]!.config, options);
+      const repeats = await repeatMeans(twin, index, loaded.sessions[index]!.config, options);
       sessions.push({ ...scored, repeats });
     }
     const parameters = [...twin.namedParameters()].reduce((sum, { tensor }) => sum + tensor.numel, 0);
