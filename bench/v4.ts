@@ -76,7 +76,7 @@ try {
     datasetConfigsPath: dataset,
     batchSize: 64,
     maxEpochs: Number(values.epochs),
-    learningRate: 2e-3,
+    learningRate: 5e-3,
     weightDecay: 0.5,
     lrScheduler: "cosine_warmup",
     warmupEpochs: 2,
