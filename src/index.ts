@@ -34,7 +34,13 @@ export { type ReportData, renderReport, writeReport } from "./report/report.ts";
 export { type DoctorReport, diagnose, formatDoctor } from "./torch/setup/doctor.ts";
 export { ensureReady, type Ready } from "./torch/setup/ensure.ts";
 export { jsonlTracker, readMetrics } from "./tracking/jsonl.ts";
-export { type CheckpointInfo, type LoadedTwin, loadParameters, loadTwin, openCheckpoint } from "./training/checkpoint.ts";
+export {
+  type CheckpointInfo,
+  type LoadedTwin,
+  loadParameters,
+  loadTwin,
+  openCheckpoint,
+} from "./training/checkpoint.ts";
 export type { EpochEvent, RunEvent, StepEvent, TrainEvents } from "./training/events.ts";
 export type { TrainingSettings, TrainOptions } from "./training/options.ts";
 export type { MetricRecord, TrackedRun, Tracker } from "./training/tracker.ts";

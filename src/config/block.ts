@@ -9,7 +9,7 @@ import { misplaced, type Owners, problem } from "./checks.ts";
 import { count, fraction, perAxis, positive, positiveCount, whole } from "./shapes.ts";
 
 /** Windows that taper convolution kernels (specification 6.4). */
-export const WINDOWS = [
+const WINDOWS = [
   "hann",
   "hamming",
   "general_hamming",
@@ -23,9 +23,9 @@ export const WINDOWS = [
   "kaiser",
 ] as const;
 
-export const NORM_TYPES = ["none", "rms", "grn", "layer", "batch", "instance", "group"] as const;
+const NORM_TYPES = ["none", "rms", "grn", "layer", "batch", "instance", "group"] as const;
 
-export const ACTIVATION_TYPES = [
+const ACTIVATION_TYPES = [
   "none",
   "relu",
   "leakyrelu",

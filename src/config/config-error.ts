@@ -41,7 +41,7 @@ export class ConfigError extends UserError {
 }
 
 /** `experiments/x.yaml:5:24 convnet.params.channels.2: expected a number, found "64x"`, then the line and its caret. */
-export function formatIssue({ file, line, column, path, message, excerpt }: ConfigIssue): string {
+function formatIssue({ file, line, column, path, message, excerpt }: ConfigIssue): string {
   const place = line === undefined ? file : `${file}:${line}:${column}`;
   const where = path.length === 0 ? place : `${place} ${path.join(".")}:`;
   return excerpt === undefined ? `${where} ${message}` : `${where} ${message}\n${excerpt}`;

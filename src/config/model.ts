@@ -120,8 +120,6 @@ export const ModelConfigSchema = z
   .describe("Model configuration of VisionCore.");
 
 export type ModelConfig = z.infer<typeof ModelConfigSchema>;
-export type ModelType = ModelConfig["model_type"];
-export type BaselineConfig = z.infer<typeof BaselineSchema>;
 export type HistoryEncoderConfig = z.infer<typeof HistoryEncoderSchema>;
 export type RegularizerConfig = z.infer<typeof RegularizerSchema>;
 export type ScheduleConfig = z.infer<typeof ScheduleSchema>;
@@ -153,11 +151,8 @@ export type {
 } from "./block.ts";
 export type {
   AdapterConfig,
-  AdapterParams,
-  BehaviorEncoderParams,
   ConvnetConfig,
   FrontendConfig,
-  LearnableTemporalParams,
   ModulatorConfig,
   ReadoutConfig,
   RecurrentConfig,

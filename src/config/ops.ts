@@ -13,7 +13,7 @@ import { isMapping } from "./mapping.ts";
 import { count, dynamicAdaptationShape, positive, temporalBasisShape, whole } from "./shapes.ts";
 
 /** Element types a `cast` may ask for. */
-export const CAST_DTYPES = [
+const CAST_DTYPES = [
   "float16",
   "bfloat16",
   "float32",
@@ -136,7 +136,6 @@ export type TransformOp = Named<typeof transformParams>;
 export type DatafilterOp = Named<typeof datafilterParams>;
 export type TransformOpName = TransformOp["name"];
 export type DatafilterOpName = DatafilterOp["name"];
-export type CastDtype = (typeof CAST_DTYPES)[number];
 
 /** The operations of a parsed transform, in order, with a `name` to switch on. */
 export function transformOps(entry: { ops: readonly z.infer<typeof TransformOpSchema>[] }): TransformOp[] {

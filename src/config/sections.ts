@@ -277,11 +277,8 @@ export const ReadoutSchema = z.discriminatedUnion("type", [
 ]);
 
 export type AdapterConfig = z.infer<typeof AdapterSchema>;
-export type AdapterParams = z.infer<typeof AdapterParamsSchema>;
 export type FrontendConfig = z.infer<typeof FrontendSchema>;
-export type LearnableTemporalParams = z.infer<typeof LearnableTemporalParamsSchema>;
 export type ConvnetConfig = z.infer<typeof ConvnetSchema>;
-export type BehaviorEncoderParams = z.infer<typeof BehaviorEncoderSchema>;
 export type ModulatorConfig = z.infer<typeof ModulatorSchema>;
 export type RecurrentConfig = z.infer<typeof RecurrentSchema>;
 export type ReadoutConfig = z.infer<typeof ReadoutSchema>;

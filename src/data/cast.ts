@@ -29,7 +29,7 @@ const float32 = new Float32Array(1);
 const float32Bits = new Uint32Array(float32.buffer);
 
 /** The 16 bits of the bfloat16 nearest to a float32 value. */
-export function bfloat16Bits(value: number): number {
+function bfloat16Bits(value: number): number {
   float32[0] = value;
   const bits = float32Bits[0]!;
   if (Number.isNaN(value)) return 0x7fc0;

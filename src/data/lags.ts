@@ -83,6 +83,9 @@ export function checkReach(frames: Int32Array, length: number, reach: LagReach, 
     ...(after > 0 ? [`${after} of ${frames.length} frames need data up to ${reach.future} frames after the end`] : []),
   ];
   throw new UserError(`Cannot serve ${where} (${length} frames): ${parts.join(" and ")}`, {
-    hint: `Shorten the lags, or let a valid_nlags datafilter keep the first ${reach.past} frames of every trial out.`,
+    hint:
+      before > 0
+        ? `Shorten keys_lags, or let a valid_nlags datafilter keep the first ${reach.past} frames of every trial out.`
+        : "Negative entries of keys_lags look into the future; shorten them.",
   });
 }

@@ -12,6 +12,7 @@ import { selectLast } from "./elementwise.ts";
 import { inContext } from "./error-context.ts";
 import { Recording } from "./recording.ts";
 import type { Session } from "./session.ts";
+import { requireTrialNumbers } from "./split.ts";
 import { concatenateLast, runPipeline, type TransformContext } from "./transforms.ts";
 import { unitColumns, unitNames } from "./units.ts";
 
@@ -100,6 +101,7 @@ export function prepareRecording(
   const working = atModelRate(source, session, plan);
   if (working.length === 0) throw new UserError("it has no frames at the model's rate");
   const trialInds = working.numbers("trial_inds");
+  requireTrialNumbers(trialInds);
   const units = working.column("robs").shape[1]!;
 
   const inputs = filterInputs(working, session, units);
@@ -121,7 +123,11 @@ export function prepareRecording(
 
 /** Finds missing keys before any data is read, while the whole recording can still suggest the right ones. */
 function requireKeys(source: Recording, { config, filters }: PreparationPlan): void {
-  source.column("trial_inds");
+  if (!source.has("trial_inds")) {
+    throw new UserError(`Recording "${source.name}" has no "trial_inds": it has ${source.keys().join(", ")}`, {
+      hint: "Training and validation are divided by trials: add the number of the trial of every frame.",
+    });
+  }
   if (filterNames(filters).has("valid_nlags")) source.column("dpi_valid");
   const made = new Set(filters.map(([exposeAs]) => exposeAs));
   const find = (key: string): unknown => made.has(key) || source.column(key);

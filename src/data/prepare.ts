@@ -73,7 +73,7 @@ export function prepareSession(config: SessionConfig, options: PrepareOptions = 
   const factor = sampling === null ? 1 : downsampleFactor(sampling.source_rate, sampling.target_rate);
   const { session, dataDir } = locateSession(config, options);
 
-  const opened = openTypes(session, config, options, warn);
+  const opened = openTypes(session, dataDir, config, options, warn);
   const plan = planPreparation(config, opened.recordings, factor, options);
   if (plan.usesFallbackMask) warn(`no datafilters: frames with ${config.n_lags} frames of valid history are used`);
   checkLagsAgainstFilter(plan, config, options, warn);
@@ -81,6 +81,9 @@ export function prepareSession(config: SessionConfig, options: PrepareOptions = 
 
   const { train, val } = split(config, recordings, plan);
   if (train.length === 0) throw emptyTrainingSet(config, recordings);
+  for (const [i, type] of recordings.entries()) {
+    if (train.framesOf(i).length === 0) warn(`type "${type.prepared.type}" trains nothing: ${validFrames(type)}`);
+  }
   refuseMissingValues(train.concat(val));
   const masked = maskedUnits(train, config.cids);
   if (masked.length > 0) {
@@ -124,6 +127,7 @@ interface OpenedTypes {
 
 function openTypes(
   session: Session,
+  dataDir: string | undefined,
   config: SessionConfig,
   { lenient }: PrepareOptions,
   warn: (message: string) => void,
@@ -140,9 +144,10 @@ function openTypes(
   });
   if (recordings.length > 0) return { recordings, dropped };
   const found = session.types();
+  const where = dataDir === undefined ? "" : ` in "${dataDir}"`;
   throw new UserError(
-    `Cannot prepare session "${config.session}": it has none of the types ${config.types.join(", ")}`,
-    { hint: found.length === 0 ? "It has no recordings at all." : `It has ${found.join(", ")}.` },
+    `Cannot prepare session "${config.session}": it has none of the types ${config.types.join(", ")}${where}`,
+    { hint: found.length === 0 ? "It has no .dset or .safetensors file at all." : `It has ${found.join(", ")}.` },
   );
 }
 
@@ -245,12 +250,14 @@ function refuseUnknownTrials(config: SessionConfig, types: readonly PreparedType
 }
 
 function emptyTrainingSet(config: SessionConfig, types: readonly PreparedType[]): UserError {
-  const parts = types.map(({ prepared, trialInds }) => {
-    const valid = validRows(prepared.floats("dfs")).length;
-    const trials = distinctTrials(trialInds).length;
-    return `${prepared.type} has ${valid} valid of ${prepared.length} frames in ${trials} trials`;
-  });
+  const parts = types.map((type) => `${type.prepared.type} has ${validFrames(type)}`);
   return new UserError(`Cannot train on session "${config.session}": no training frame is left; ${parts.join(", ")}`, {
     hint: `Check train_val_split (${config.train_val_split}) and the datafilters.`,
   });
+}
+
+function validFrames({ prepared, trialInds }: PreparedType): string {
+  const valid = validRows(prepared.floats("dfs")).length;
+  const trials = distinctTrials(trialInds).length;
+  return `${valid} valid of ${prepared.length} frames in ${trials} ${trials === 1 ? "trial" : "trials"}`;
 }

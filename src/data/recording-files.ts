@@ -14,10 +14,11 @@
  * | `metadata` | anything else, plain JSON |
  */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic.ts";
+import { makeFolder } from "../formats/folder.ts";
 import type { LazyArray } from "../formats/lazy.ts";
 import { createSafetensorsWriter, openSafetensors } from "../formats/safetensors.ts";
 import { openDset } from "./dset.ts";
@@ -25,7 +26,7 @@ import { jsonMetadata } from "./json-metadata.ts";
 import { Recording } from "./recording.ts";
 
 /** Version of the format that {@link writeRecording} writes. */
-export const RECORDING_SCHEMA = 1;
+const RECORDING_SCHEMA = 1;
 
 /** Bytes moved at a time. */
 const CHUNK_BYTES = 2 ** 24;
@@ -129,7 +130,7 @@ export function writeRecording(folder: string, recording: Recording, options: Wr
     source: sourcePath === undefined ? null : { file: basename(sourcePath), sha256: fileDigest(sourcePath) },
     metadata: jsonMetadata(recording.metadata, recording.name),
   };
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const columns = new Map(recording.keys().map((key) => [key, recording.column(key)]));
   using writer = createSafetensorsWriter(join(folder, `${recording.type}.safetensors`), columns);
   for (const key of writer.order) {

@@ -7,7 +7,7 @@ import { castArray } from "./cast.ts";
 import { rowLength } from "./column.ts";
 
 /** Normalised Gaussian weights: `trunc(6 sigma) + 1` of them, one more when that is even. */
-export function gaussianKernel(sigma: number): Float64Array {
+function gaussianKernel(sigma: number): Float64Array {
   const length = Math.trunc(6 * sigma) + 1;
   const taps = length % 2 === 0 ? length + 1 : length;
   const centre = Math.floor(taps / 2);

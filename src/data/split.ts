@@ -100,7 +100,15 @@ export function splitSections(frames: number, sections: number, valFraction: num
  * @throws UserError when one is not a number
  */
 export function distinctTrials(trialInds: Float64Array): Float64Array {
-  const bad = trialInds.findIndex((trial) => Number.isNaN(trial));
-  if (bad >= 0) throw new UserError(`Cannot split by trial: trial_inds is not a number in frame ${bad}`);
+  requireTrialNumbers(trialInds);
   return Float64Array.from(new Set(trialInds)).sort();
+}
+
+/** @throws UserError when a frame's trial is not a number */
+export function requireTrialNumbers(trialInds: Float64Array): void {
+  const bad = trialInds.findIndex((trial) => Number.isNaN(trial));
+  if (bad < 0) return;
+  throw new UserError(`trial_inds is not a number (NaN) in frame ${bad}`, {
+    hint: "Every frame needs the number of its trial; export the recording again.",
+  });
 }

@@ -2,6 +2,7 @@
 
 const MEANINGS: Record<string, string> = {
   ENOENT: "no such file or folder",
+  EEXIST: "a file of that name is in the way",
   ENOTDIR: "a part of its path is a file, not a folder",
   EACCES: "permission denied",
   EPERM: "operation not permitted",

@@ -74,7 +74,9 @@ export function tensorsByName(path: string, value: unknown, what: string): Map<s
     if (typeof key !== "string")
       throw new UserError(`Cannot read "${path}": ${what} has the key ${String(key)}, not a string`);
     if (!isLazyArray(tensor)) {
-      throw new UserError(`Cannot read "${path}": "${key}" in ${what} is ${describe(tensor)}, not a tensor`);
+      throw new UserError(`Cannot read "${path}": "${key}" in ${what} is ${describe(tensor)}, not a tensor`, {
+        hint: "Nothing in the file was executed. Save it again with plain tensors in that place.",
+      });
     }
     tensors.set(key, tensor);
   }

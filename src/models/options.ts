@@ -64,7 +64,7 @@ function kernelOptions(config: KernelConfig): Pick<ConvOptions, "window" | "weig
   };
 }
 
-export function windowOptions(type: WindowOptions["type"], params: WindowParams): WindowOptions {
+function windowOptions(type: WindowOptions["type"], params: WindowParams): WindowOptions {
   return { type, ...params };
 }
 
@@ -89,7 +89,7 @@ export function paddingOf(padding: ConvParams["padding"]): Triple {
   return [time, rows, columns];
 }
 
-export function normOptions(type: NormType, params: NormParams): NormOptions {
+function normOptions(type: NormType, params: NormParams): NormOptions {
   return {
     type,
     eps: params.eps,
@@ -113,7 +113,7 @@ export function activationOptions(type: ActivationType, params?: ActivationParam
   };
 }
 
-export function poolOptions(config: PoolConfig | null): PoolOptions | null {
+function poolOptions(config: PoolConfig | null): PoolOptions | null {
   switch (config?.type) {
     case undefined:
     case "none":
@@ -146,7 +146,7 @@ export function blockOptions(config: BlockConfig, outChannels: number): NetBlock
   };
 }
 
-export function stemOptions(config: StemConfig): NetBlockOptions {
+function stemOptions(config: StemConfig): NetBlockOptions {
   return blockOptions(config, config.out_channels);
 }
 

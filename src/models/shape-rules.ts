@@ -90,7 +90,7 @@ export function convStage(options: ConvOptions, input: FeatureShape, path: strin
   };
 }
 
-export function normParameters({ type, affine }: NormOptions, channels: number): number {
+function normParameters({ type, affine }: NormOptions, channels: number): number {
   if (type === "none" || type === "layer") return 0;
   if (type === "grn") return 2 * channels;
   return (affine ?? type !== "instance") ? 2 * channels : 0;

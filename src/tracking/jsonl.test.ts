@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -52,6 +52,15 @@ describe("jsonlTracker()", () => {
     jsonlTracker().start(run());
     expect(readMetrics(path())).toEqual([]);
   });
+});
+
+test("log() says which file it cannot write", () => {
+  const tracker = jsonlTracker();
+  tracker.start(run());
+  mkdirSync(path());
+  expect(() => tracker.log(record(1))).toThrow(
+    expect.objectContaining({ name: "UserError", message: `Cannot write "${path()}": it is a folder, not a file` }),
+  );
 });
 
 describe("readMetrics()", () => {

@@ -5,10 +5,12 @@
  * `time`. Numbers that JSON does not have are the strings "NaN", "Infinity" and "-Infinity".
  */
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic.ts";
+import { makeFolder } from "../formats/folder.ts";
+import { systemErrorMeaning } from "../formats/system-error.ts";
 import type { MetricRecord, TrackedRun, Tracker } from "../training/tracker.ts";
 
 /** Name of the file in a run's folder. */
@@ -21,18 +23,31 @@ export function jsonlTracker(): Tracker {
   let path: string | undefined;
   return {
     start({ directory, globalStep }: TrackedRun) {
-      mkdirSync(directory, { recursive: true });
+      makeFolder(directory);
       path = join(directory, METRICS_FILE);
       if (existsSync(path)) keepUpTo(path, globalStep);
     },
     log(record) {
       if (path === undefined) throw new Error("Cannot log metrics: the tracker was not started");
-      appendFileSync(path, `${JSON.stringify({ ...record, time: Date.now() / 1000 }, spellNonFinite)}\n`);
+      append(path, `${JSON.stringify({ ...record, time: Date.now() / 1000 }, spellNonFinite)}\n`);
     },
     finish() {
       path = undefined;
     },
   };
+}
+
+function append(path: string, line: string): void {
+  try {
+    appendFileSync(path, line);
+  } catch (cause) {
+    const meaning = systemErrorMeaning(cause);
+    if (meaning === undefined) throw cause;
+    throw new UserError(`Cannot write "${path}": ${meaning}`, {
+      hint: "The run can go on from its last checkpoint.",
+      cause,
+    });
+  }
 }
 
 /** Removes what an earlier process logged beyond the step from which the run continues. */

@@ -164,7 +164,7 @@ function openOwn<Stored extends { schema: number }>(
 ): { file: SafetensorsFile; stored: Stored } {
   if (/\.(ckpt|pt|pth)$/.test(path)) {
     throw new UserError(`Cannot load "${path}": it is a PyTorch file`, {
-      hint: `Convert it first: npx visioncore import ${path}`,
+      hint: "Only checkpoints that visioncore train wrote can be loaded; train the model anew.",
     });
   }
   const file = openSafetensors(path);
@@ -193,13 +193,24 @@ function parseOwn<Stored extends { schema: number }>(
         : "Another program wrote this file.",
     });
   }
-  const stored = JSON.parse(text) as Stored;
+  const stored = parseJson<Stored>(path, text);
   if (stored.schema > SCHEMA) {
     throw new UserError(`Cannot load "${path}": it has format ${stored.schema}, this version reads up to ${SCHEMA}`, {
       hint: "Update VisionCore.",
     });
   }
   return stored;
+}
+
+function parseJson<Value>(path: string, text: string): Value {
+  try {
+    return JSON.parse(text) as Value;
+  } catch (cause) {
+    throw new UserError(`Cannot load "${path}": its description is damaged (${(cause as Error).message})`, {
+      hint: "Use another checkpoint of the run, or copy this one again.",
+      cause,
+    });
+  }
 }
 
 /**
@@ -214,7 +225,7 @@ export function loadParameters(twin: Module, { path, tensors }: OpenCheckpoint):
     const problems = describeMismatch(mismatch);
     if (problems.length === 0) return;
     throw new UserError(`Cannot load "${path}" into this model: ${problems.join("; ")}`, {
-      hint: "It was trained with another model configuration or other sessions.",
+      hint: "It was trained with another model configuration or other sessions. To resume, leave them out: it knows its own.",
     });
   });
 }

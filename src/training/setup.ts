@@ -3,7 +3,7 @@
  * sections 6, 22 and 23).
  */
 
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { loadDatasetConfigs } from "../config/dataset.ts";
 import { loadModelConfig } from "../config/load.ts";
@@ -14,6 +14,7 @@ import { type PreparedSession, prepareSession } from "../data/prepare.ts";
 import { mixSeeds } from "../data/random.ts";
 import { TrainSampler, validationBatches, validationPlan } from "../data/samplers.ts";
 import { UserError } from "../errors.ts";
+import { makeFolder } from "../formats/folder.ts";
 import { buildModel } from "../models/build.ts";
 import { describeModel, ignoresStimulus, modelWarnings, type SessionSpec } from "../models/shapes.ts";
 import type { Twin } from "../models/twin.ts";
@@ -93,7 +94,7 @@ export function setUpRun(options: TrainOptions): Run {
     run = { ...place, ...assembleRun(twin, prepared, modelConfig, settings, device) };
     if (checkpoint) restore(run, checkpoint, options);
     run.warnings.unshift(...overridden);
-    mkdirSync(run.directory, { recursive: true });
+    makeFolder(run.directory);
     return run;
   } catch (error) {
     if (run) disposeRun(run);

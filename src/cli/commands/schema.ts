@@ -14,10 +14,10 @@ export function schemaCommand(): Command {
   ])
     .option("--out <dir>", "folder to write to; made if missing", "schema")
     .action(async ({ out }: { out: string }) => {
-      const { mkdirSync } = await import("node:fs");
       const { jsonSchemas } = await import("../../config/json-schema.ts");
       const { writeFileAtomic } = await import("../../formats/atomic.ts");
-      mkdirSync(out, { recursive: true });
+      const { makeFolder } = await import("../../formats/folder.ts");
+      makeFolder(out);
       for (const [name, text] of Object.entries(jsonSchemas())) {
         writeFileAtomic(join(out, name), text);
         print(join(out, name));

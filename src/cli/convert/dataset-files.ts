@@ -2,12 +2,13 @@
  * @file The configuration that makes converted recordings trainable: one file per session, and a parent file that names
  * the sessions and says what a sample is.
  */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { Document, isSeq, parseDocument } from "yaml";
 import { loadDatasetConfigs } from "../../config/dataset.ts";
 import { UserError } from "../../errors.ts";
 import { writeFileAtomic } from "../../formats/atomic.ts";
+import { makeFolder } from "../../formats/folder.ts";
 
 /** One session of converted recordings. */
 export interface ConvertedSession {
@@ -46,7 +47,7 @@ export function sessionFile({ dataDir, session }: Pick<ConvertedSession, "dataDi
 export function writeSessionFile(converted: ConvertedSession): string {
   const { session, cids, valTrials } = converted;
   const path = sessionFile(converted);
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   // Naming trials and splitting by time exclude each other, so the parent's choice is overridden.
   const validation = valTrials === undefined ? {} : { split_by: "trial", val_trials: valTrials };
   writeFileAtomic(path, document({ session, cids, ...validation }, ["cids", "val_trials"]).toString(YAML_STYLE));
@@ -63,7 +64,7 @@ export function writeParentFile(path: string, converted: ConvertedSession, setti
   const parent = existsSync(path)
     ? extended(path, converted, settings)
     : document(parentConfig(path, converted, settings), ["types", "sessions", "keys_lags.stim"]);
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   writeFileAtomic(path, parent.toString(YAML_STYLE));
   loadDatasetConfigs(path);
 }

@@ -1,12 +1,13 @@
 /**
  * @file `.dset` recordings → recordings of our own format, which open lazily and need no pickle.
  */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { openDset } from "../../data/dset.ts";
 import { Recording } from "../../data/recording.ts";
 import { writeRecording } from "../../data/recording-files.ts";
 import { UserError } from "../../errors.ts";
+import { makeFolder } from "../../formats/folder.ts";
 import { verifyRecording } from "./verify-recording.ts";
 
 /** What {@link convertDset} converts. */
@@ -60,7 +61,7 @@ export function convertDset({ input, out, rateHz, onFile }: ConvertDsetOptions):
   const arrays = files.filter((path) => /\.np[yz]$/.test(path));
   const copied = arrays.map((path) => {
     const target = join(out, relative(root, path));
-    mkdirSync(dirname(target), { recursive: true });
+    makeFolder(dirname(target));
     if (resolve(target) !== resolve(path)) copyFileSync(path, target);
     return target;
   });

@@ -1,9 +1,10 @@
 /**
  * @file The demo: a synthetic population, a twin of it, its scores and a report, with progress on the screen.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { synthesize } from "../../data/synthetic/population.ts";
+import { makeFolder } from "../../formats/folder.ts";
 import { writeReport } from "../../report/report.ts";
 import { METRICS_FILE, readMetrics } from "../../tracking/jsonl.ts";
 import type { TrainingSettings } from "../../training/options.ts";
@@ -103,7 +104,7 @@ async function population(folder: string, { preset, signal }: DemoOptions, line:
 
 /** `run-1`, `run-2`, ...: the first that is free. */
 function nextRun(folder: string): string {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const numbers = readdirSync(folder).map((name) => Number(/^run-(\d+)$/.exec(name)?.[1] ?? 0));
   return `run-${Math.max(0, ...numbers) + 1}`;
 }

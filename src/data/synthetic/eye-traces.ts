@@ -92,7 +92,7 @@ export function eyeTrace(random: Random, { mode, frames, rateHz, fieldDeg }: Eye
 }
 
 /** Duration of a saccade in seconds for its amplitude in degrees: 21 ms plus 2.2 ms per degree. */
-export function saccadeDuration(amplitudeDeg: number): number {
+function saccadeDuration(amplitudeDeg: number): number {
   return 0.021 + 0.0022 * amplitudeDeg;
 }
 

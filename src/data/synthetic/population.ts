@@ -4,12 +4,12 @@
  * Each recording carries, beside the usual keys, `true_rates` (T, N): the expected count of each unit in each 240 Hz
  * frame, from which `robs` is drawn. On average no twin scores better than these rates do.
  */
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { didYouMean, UserError } from "../../errors.ts";
 import { writeFileAtomic } from "../../formats/atomic.ts";
-import { systemErrorMeaning } from "../../formats/system-error.ts";
+import { makeFolder } from "../../formats/folder.ts";
 import { Recording } from "../recording.ts";
 import { writeRecording } from "../recording-files.ts";
 import { parentConfigText, sessionConfigText } from "./dataset-config.ts";
@@ -145,19 +145,6 @@ function writeSession(out: string, { name, units, recordings, saccades }: Synthe
   writeFileAtomic(join(folder, "saccades", "saccades.json"), `${JSON.stringify(saccades)}\n`);
   writeFileAtomic(join(out, "sessions", `${name}.yaml`), sessionConfigText(name, units.length));
   return recordings.reduce((frames, { length }) => frames + length, 0);
-}
-
-function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true });
-  } catch (error) {
-    const meaning = systemErrorMeaning(error);
-    if (meaning === undefined) throw error;
-    throw new UserError(`Cannot make the folder "${path}": ${meaning}`, {
-      hint: "Choose a folder you may write to.",
-      cause: error,
-    });
-  }
 }
 
 /** `<subject>_<date>`, one day per session. */

@@ -9,7 +9,7 @@ import type { StimulusType } from "./stimuli.ts";
 import { cropAroundGaze, cropCorner, gazePixel, RATE_HZ, sessionScreen, type Trial } from "./trials.ts";
 
 /** Raised whenever the same seed starts to give other recordings. */
-export const GENERATOR_VERSION = 1;
+const GENERATOR_VERSION = 1;
 
 /** A trial with its responses. */
 export interface RespondedTrial extends Trial {

@@ -70,7 +70,7 @@ export function blockPadding({ conv, padding, causal, order }: PaddingOptions): 
 }
 
 /** Channels a block puts out: doubled by a split relu that is part of its order. */
-export function blockOutChannels({
+function blockOutChannels({
   outChannels,
   activation,
   order,

@@ -59,7 +59,7 @@ function makeEncoder({ behaviorDim, encoder }: ModulatorOptions, context: BuildC
 }
 
 /** Appends the encoded behaviour to the features as channels that are constant in space and time. */
-export class ConcatModulator extends Modulator {
+class ConcatModulator extends Modulator {
   readonly outChannels: number;
   readonly #encoder: Mlp;
 
@@ -78,7 +78,7 @@ export class ConcatModulator extends Modulator {
 }
 
 /** Scales and shifts every channel: `scale(behaviour) * features + shift(behaviour)`. */
-export class FilmModulator extends Modulator {
+class FilmModulator extends Modulator {
   readonly outChannels: number;
   readonly #encoder: Mlp;
   readonly #scale: Linear;

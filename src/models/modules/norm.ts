@@ -128,7 +128,7 @@ function rootOfSquares(x: Tensor): Tensor {
 }
 
 /** `(x - mean) / sqrt(variance + eps)` over channels (or `targetDims`), without gain and shift. */
-export class MomentNorm extends Layer {
+class MomentNorm extends Layer {
   readonly #eps: number;
   readonly #dims: readonly number[];
 
@@ -193,7 +193,7 @@ export class BatchNorm extends AffineNorm {
 }
 
 /** Instance norm over frames and pixels, without running statistics. */
-export class InstanceNorm extends AffineNorm {
+class InstanceNorm extends AffineNorm {
   constructor(channels: number, { eps = DEFAULT_EPS, affine = false }: Omit<NormOptions, "type">) {
     super(channels, eps, affine);
   }
@@ -204,7 +204,7 @@ export class InstanceNorm extends AffineNorm {
 }
 
 /** Group norm. A number of groups that does not divide the channels falls back to one group. */
-export class GroupNorm extends AffineNorm {
+class GroupNorm extends AffineNorm {
   readonly #groups: number;
 
   constructor(channels: number, { eps = DEFAULT_EPS, affine = true, groups = 1 }: Omit<NormOptions, "type">) {
