@@ -1,4 +1,9 @@
-/** @file A long run keeps its memory: 300 real training steps with changing batches leave no tensors and no growth. */
+/**
+ * @file A long run keeps its memory: 300 real training steps with changing batches leave no tensors and no growth.
+ *
+ * They are counted after 300 others. By then oneDNN has a kernel for every batch size that occurs and heaps have their
+ * size: measured over 1,200 steps, resident memory rose from 251 to 267 MB in the first 400 and stayed within 3 MB after.
+ */
 
 import { expect, test } from "vitest";
 import { parseModelConfig } from "../src/config/model.ts";
@@ -52,7 +57,7 @@ test("300 training steps: resident memory stays flat and no tensor is left behin
   const rng = new Generator(1);
   const megabytes: number[] = [];
   const live: number[] = [];
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < 600; i++) {
     {
       using _scope = tensorScope();
       // Group sizes and the sessions present change from batch to batch, as they do in a mixed batch.
@@ -79,9 +84,9 @@ test("300 training steps: resident memory stays flat and no tensor is left behin
     if (i % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   // From the first step on that had every session, only parameters and moments live.
-  expect(live[299]).toBe(live[60]);
-  const early = Math.max(...megabytes.slice(60, 120));
-  const late = Math.max(...megabytes.slice(240));
-  expect(late - early, `${early.toFixed(0)} MB, then ${late.toFixed(0)} MB`).toBeLessThan(15);
+  expect(live[599]).toBe(live[60]);
+  const early = Math.max(...megabytes.slice(300, 360));
+  const late = Math.max(...megabytes.slice(540));
+  expect(late - early, `${early.toFixed(0)} MB, then ${late.toFixed(0)} MB`).toBeLessThan(12);
   twin.dispose();
 });
