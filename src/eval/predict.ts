@@ -85,13 +85,13 @@ function predictBatch(twin: Twin, session: number, loader: BatchLoader, plan: In
   noGrad(() =>
     scope(() => {
       const [group] = loader.load(plan).groups;
-      const { robs, dfs, stimulus, behavior } = group!;
+      const { robs, dfs, stimulus, behavior, history } = group!;
       if (robs.size(1) !== into.units) {
         throw new UserError(
           `Cannot predict session "${into.session}": it has ${robs.size(1)} units, the twin's readout has ${into.units}`,
         );
       }
-      const [output] = twin.forward([{ session, stimulus, behavior }]);
+      const [output] = twin.forward([{ session, stimulus, behavior, history }]);
       const rates = twin.logRates ? output!.exp() : output!;
       const offset = plan[0]! * into.units;
       into.rates.set(rates.float().toTypedArray() as Float32Array, offset);

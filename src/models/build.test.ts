@@ -52,7 +52,6 @@ describe("buildModel()", () => {
   });
 
   test.each<[string, Record<string, unknown>, RegExp]>([
-    ["spike history", { model_type: "v1multi_history" }, /spike history .* is not available yet/],
     ["lstm", { recurrent: { type: "lstm" } }, /lstm recurrent is not available yet/],
     ["convgru modulator", { modulator: { type: "convgru" } }, /convgru modulator is not available yet/],
     ["dynamical adaptation", { frontend: { type: "da" } }, /da frontend is not available yet/],

@@ -10,6 +10,7 @@ import { Adapter } from "./modules/adapter.ts";
 import { Block } from "./modules/block.ts";
 import { Convnet } from "./modules/convnet.ts";
 import { LearnableTemporal } from "./modules/frontend.ts";
+import { SpikeHistory } from "./modules/history.ts";
 import { type BuildContext, type Formulation, Identity, type Layer } from "./modules/layer.ts";
 import { makeModulator } from "./modules/modulator.ts";
 import { GaussianReadout, LinearReadout, type Readout } from "./modules/readout.ts";
@@ -19,6 +20,7 @@ import {
   adapterOptions,
   convnetOptions,
   frontendOptions,
+  historyOptions,
   modulatorOptions,
   readoutOptions,
   recurrentOptions,
@@ -65,6 +67,9 @@ export function buildModel(
     const readouts = sessions.map(({ nUnits, readout = config.readout }) =>
       makeReadout(readout, channels, nUnits, context),
     );
+    const spikeHistory = config.history_encoder
+      ? sessions.map(({ nUnits }) => new SpikeHistory(historyOptions(config, nUnits)!, context))
+      : null;
     const outputActivation = makeActivation(activationOptions(config.output_activation), context);
     return new Twin({
       config,
@@ -76,6 +81,7 @@ export function buildModel(
       modulator,
       recurrent,
       readouts,
+      spikeHistory,
       outputActivation,
     });
   });

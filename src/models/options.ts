@@ -30,6 +30,7 @@ import type { BlockOptions } from "./modules/block.ts";
 import type { ConvOptions } from "./modules/conv.ts";
 import type { ConvnetOptions, NetBlockOptions } from "./modules/convnet.ts";
 import type { LearnableTemporalOptions } from "./modules/frontend.ts";
+import type { SpikeHistoryOptions } from "./modules/history.ts";
 import { type Triple, triple } from "./modules/layer.ts";
 import type { MlpOptions } from "./modules/mlp.ts";
 import type { ModulatorOptions } from "./modules/modulator.ts";
@@ -281,7 +282,10 @@ export function readoutOptions(config: ReadoutConfig, channels: number, nUnits: 
   };
 }
 
-/** Parts of a whole model that are not available yet. */
-export function checkAvailable(config: ModelConfig): void {
-  if (config.model_type === "v1multi_history") throw new UnavailableError("spike history (model_type v1multi_history)");
+/** A session's spike history network, or null in models without. */
+export function historyOptions(config: ModelConfig, nUnits: number): SpikeHistoryOptions | null {
+  if (!config.history_encoder) return null;
+  const { params } = config.history_encoder;
+  const { inputDim, outputDim, ...network } = mlpOptions(params, params.num_lags * nUnits, nUnits);
+  return { numLags: params.num_lags, nUnits, network };
 }

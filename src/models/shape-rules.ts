@@ -9,6 +9,7 @@ import { type BlockOptions, blockPadding } from "./modules/block.ts";
 import type { AxisPadding, ConvOptions, Padding } from "./modules/conv.ts";
 import { blockStride, type ConvnetOptions, shortcutProjects } from "./modules/convnet.ts";
 import type { Triple } from "./modules/layer.ts";
+import type { MlpOptions } from "./modules/mlp.ts";
 import type { NormOptions } from "./modules/norm.ts";
 import { support, windowAxes } from "./modules/window.ts";
 
@@ -98,6 +99,21 @@ function normParameters({ type, affine }: NormOptions, channels: number): number
 
 export function activationParameters({ type }: ActivationOptions): number {
   return type === "splitrelu" || type === "bsoftplus" || type === "prelu" ? 1 : 0;
+}
+
+/** Parameters of a perceptron and the multiply-adds of one sample. */
+export function mlpCost(options: MlpOptions): { parameters: number; multiplyAdds: number } {
+  const { inputDim, hiddenDims, outputDim, norm, activation, bias = true, outputActivation = false } = options;
+  const widths = [inputDim, ...hiddenDims, outputDim];
+  let parameters = 0;
+  let multiplyAdds = 0;
+  for (const [i, to] of widths.slice(1).entries()) {
+    multiplyAdds += widths[i]! * to;
+    parameters += (widths[i]! + (bias ? 1 : 0)) * to;
+    if (i === hiddenDims.length && !outputActivation) break;
+    parameters += activationParameters(activation) + (norm ? normParameters(norm, to) : 0);
+  }
+  return { parameters, multiplyAdds };
 }
 
 function padded([channels, ...size]: FeatureShape, padding: Padding): FeatureShape {

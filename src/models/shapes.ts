@@ -8,25 +8,26 @@ import type { AdapterOptions } from "./modules/adapter.ts";
 import { blockPadding } from "./modules/block.ts";
 import type { NetBlockOptions } from "./modules/convnet.ts";
 import type { LearnableTemporalOptions } from "./modules/frontend.ts";
-import type { ModulatorOptions } from "./modules/modulator.ts";
+import type { SpikeHistoryOptions } from "./modules/history.ts";
+import { encoderOptions, type ModulatorOptions } from "./modules/modulator.ts";
 import type { ConvGruOptions } from "./modules/recurrent.ts";
 import { SMALLEST_SPLIT_SIZE } from "./modules/split-mp.ts";
 import {
   adapterOptions,
-  checkAvailable,
   convnetOptions,
   frontendOptions,
+  historyOptions,
   modulatorOptions,
   readoutOptions,
   recurrentOptions,
 } from "./options.ts";
 import {
-  activationParameters,
   blockStage,
   convnetStages,
   convStage,
   type FeatureShape,
   misfit,
+  mlpCost,
   product,
   type Stage,
 } from "./shape-rules.ts";
@@ -84,7 +85,6 @@ export function describeModel(
   input: InputShape,
   sessions: readonly SessionSpec[] = [{ name: "session", nUnits: 1 }],
 ): ModelRow[] {
-  checkAvailable(config);
   const stimulus: FeatureShape = ignoresStimulus(config, sessions)
     ? [config.initial_input_channels, 1, 1, 1]
     : [config.initial_input_channels, input.frames, input.height, input.width];
@@ -94,7 +94,13 @@ export function describeModel(
   const core = cores[0]!;
   const features = core.at(-1)!.output;
   const readouts = sessions.map((session) => readoutRow(config, session, features));
-  return [merged("adapter", adapted), ...core, merged("readout", readouts)];
+  const history = sessions.flatMap(({ nUnits }) => historyOptions(config, nUnits) ?? []);
+  return [
+    merged("adapter", adapted),
+    ...core,
+    merged("readout", readouts),
+    ...(history.length > 0 ? [merged("history_encoder", history.map(historyRow))] : []),
+  ];
 }
 
 function merged(path: string, rows: readonly Omit<ModelRow, "path">[]): ModelRow {
@@ -175,22 +181,16 @@ function temporalStage(options: LearnableTemporalOptions, input: FeatureShape): 
   );
 }
 
-function modulatorStage({ type, behaviorDim, featureDim, encoder }: ModulatorOptions, input: FeatureShape): Stage {
-  const width = encoder.dims.at(-1) ?? 64;
-  const widths = [behaviorDim, ...encoder.dims.slice(0, -1), width];
-  const layers = widths.slice(1).map((out, i) => [widths[i]!, out] as const);
-  const hidden = encoder.lastLayerActivation ? layers.length : layers.length - 1;
-  const weights = layers.reduce((sum, [from, to]) => sum + from * to, 0);
-  const biases = encoder.bias ? layers.reduce((sum, [, to]) => sum + to, 0) : 0;
-  const encoded = weights + biases + hidden * activationParameters(encoder.activation);
+function modulatorStage(options: ModulatorOptions, input: FeatureShape): Stage {
+  const { type, featureDim } = options;
+  const encoder = encoderOptions(options);
+  const { parameters, multiplyAdds } = mlpCost(encoder);
   const [, ...size] = input;
-  if (type === "concat") {
-    return { output: [featureDim + width, ...size], parameters: encoded, multiplyAdds: weights };
-  }
+  if (type === "concat") return { output: [featureDim + encoder.outputDim, ...size], parameters, multiplyAdds };
   return {
     output: input,
-    parameters: encoded + 2 * (width + 1) * featureDim,
-    multiplyAdds: weights + 2 * width * featureDim + product(input),
+    parameters: parameters + 2 * (encoder.outputDim + 1) * featureDim,
+    multiplyAdds: multiplyAdds + 2 * encoder.outputDim * featureDim + product(input),
   };
 }
 
@@ -217,6 +217,10 @@ function readoutRow(config: ModelConfig, session: SessionSpec, features: Feature
   const baseline = config.baseline.enabled ? 1 : 0;
   const pixels = options.type === "gaussian" ? height * width : 1;
   return { output: [nUnits], parameters: nUnits * (perUnit + baseline), multiplyAdds: nUnits * channels * pixels };
+}
+
+function historyRow({ numLags, nUnits, network }: SpikeHistoryOptions): Omit<ModelRow, "path"> {
+  return { output: [nUnits], ...mlpCost({ ...network, inputDim: numLags * nUnits, outputDim: nUnits }) };
 }
 
 // --- warnings ----------------------------------------------------------------------------------------------------------

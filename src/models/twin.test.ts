@@ -253,3 +253,58 @@ describe("Twin.logRates", () => {
     expect(tinyTwin("fast", { output_activation: "none" }).logRates).toBe(true);
   });
 });
+
+describe("Twin with spike history", () => {
+  const history = { model_type: "v1multi_history", history_encoder: { params: { num_lags: 2, hidden_dims: [4] } } };
+  const spikes = (units: number, lags = 2) => doubles([1, lags, units], 30).detach().square().float();
+  const stimulus = () => doubles([1, 1, FRAMES, 20, 21], 10).detach().float();
+
+  test("adds an offset per unit before the activation, from the session's own network", () => {
+    using _scope = tensorScope();
+    const twin = tinyTwin("fast", { ...history, output_activation: "none" });
+    const names = [...twin.stateDict().keys()].filter((name) => name.startsWith("spike_history.1."));
+    expect(names).toEqual(
+      ["0.linear.weight", "0.linear.bias", "1.weight", "1.bias"].map((n) => `spike_history.1.mlp.${n}`),
+    );
+    const input = { session: 1, stimulus: stimulus(), behavior: null };
+    const [withSpikes] = twin.forward([{ ...input, history: spikes(5) }]);
+    const [silent] = twin.forward([{ ...input, history: spikes(5).mul(0) }]);
+    const offset = (x: Tensor) => twin.spikeHistory![1]!.forward(x);
+    const difference = withSpikes!.sub(silent!);
+    const expected = offset(spikes(5)).sub(offset(spikes(5).mul(0)));
+    expect(relativeDifference(values([difference])[0]!, values([expected])[0]!)).toBeLessThan(1e-5);
+  });
+
+  test("runs without a stimulus, on behaviour and history alone (M-08)", () => {
+    using _scope = tensorScope();
+    const blind = { adapter: { type: "none" }, frontend: { type: "none" }, convnet: { type: "none" } };
+    const readout = { readout: { type: "linear", params: { bias: true } }, recurrent: { type: "none" } };
+    const twin = tinyTwin("fast", { ...history, ...blind, ...readout, ...concat });
+    const behavior = doubles([1, 4], 3).detach().float();
+    const [rates] = twin.forward([{ session: 0, stimulus: null, behavior, history: spikes(3) }]);
+    expect(rates!.shape).toEqual([1, 3]);
+  });
+
+  test("refuses missing and misshapen history, naming the session and what it reads", () => {
+    using _scope = tensorScope();
+    const twin = tinyTwin("fast", history);
+    const input = { session: 1, stimulus: stimulus(), behavior: null };
+    expect(() => twin.forward([input])).toThrow(
+      'session "b" was given no spike history, the model reads [batch, 2 lags, 5 units]',
+    );
+    expect(() => twin.forward([{ ...input, history: spikes(4) }])).toThrow("found [1, 2, 4]");
+    expect(() => twin.forward([{ ...input, history: spikes(5, 3) }])).toThrow(UserError);
+  });
+
+  test("takes missing history and behaviour as zeros when that is allowed", () => {
+    using _scope = tensorScope();
+    const twin = tinyTwin("fast", { ...history, ...concat });
+    const input = { session: 1, stimulus: stimulus() };
+    const zeros = { behavior: doubles([1, 4]).detach().mul(0).float(), history: spikes(5).mul(0) };
+    twin.allowMissing = true;
+    const [ablated, given] = [{ behavior: null }, zeros].map(
+      (rest) => values(twin.forward([{ ...input, ...rest }]))[0]!,
+    );
+    expect(ablated).toEqual(given);
+  });
+});

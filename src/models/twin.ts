@@ -10,9 +10,10 @@
 
 import type { ModelConfig } from "../config/model.ts";
 import { UserError } from "../errors.ts";
-import { cat, full, Module, ModuleList, ones, scope, type Tensor } from "../torch/index.ts";
+import { cat, full, Module, ModuleList, ones, scope, type Tensor, zeros } from "../torch/index.ts";
 import { Adapter, resample } from "./modules/adapter.ts";
 import type { Convnet } from "./modules/convnet.ts";
+import type { SpikeHistory } from "./modules/history.ts";
 import type { Formulation, Identity, Layer, Observer } from "./modules/layer.ts";
 import type { Modulator } from "./modules/modulator.ts";
 import { BatchNorm } from "./modules/norm.ts";
@@ -31,6 +32,8 @@ export interface SessionInput {
   stimulus: Tensor | null;
   /** `[batch, behaviour features]`; null for models without a modulator. */
   behavior: Tensor | null;
+  /** Spike counts of earlier frames, `[batch, lags, units]`; read by models with spike history. */
+  history?: Tensor | null;
 }
 
 /** The parts of a twin, ready made. */
@@ -44,6 +47,8 @@ export interface TwinParts {
   modulator: Modulator | null;
   recurrent: ConvGru | null;
   readouts: readonly Readout[];
+  /** One per session, in models with spike history. */
+  spikeHistory: readonly SpikeHistory[] | null;
   outputActivation: Layer;
 }
 
@@ -62,6 +67,8 @@ export class Twin extends Module {
   readonly sessions: readonly SessionSpec[];
   readonly formulation: Formulation;
   readonly readouts: readonly Readout[];
+  /** For ablations: behaviour or spike history that a model needs and is not given counts as zeros, not as an error. */
+  allowMissing = false;
   readonly #adapters: readonly (Adapter | Identity)[];
   readonly #frontend: Layer;
   readonly #convnet: Convnet | null;
@@ -69,6 +76,8 @@ export class Twin extends Module {
   readonly #recurrent: ConvGru | null;
   readonly #outputActivation: Layer;
   readonly #baselines: readonly Tensor[] | null = null;
+  /** One network per session, in models with spike history. */
+  readonly spikeHistory: readonly SpikeHistory[] | null;
   readonly #fittingShapes = new Set<string>();
 
   /** Use `buildModel`. */
@@ -96,6 +105,8 @@ export class Twin extends Module {
         ? [this.parameter("baseline", values[0]!)]
         : this.child("baselines", new Baselines(values)).items;
     }
+    this.spikeHistory = parts.spikeHistory;
+    if (parts.spikeHistory) this.child("spike_history", new ModuleList(parts.spikeHistory));
   }
 
   get sessionNames(): readonly string[] {
@@ -123,7 +134,7 @@ export class Twin extends Module {
     return scope(() => {
       const adapted = this.#adapt(inputs);
       for (const [i, x] of adapted.entries()) observe?.(`adapters.${inputs[i]!.session}`, x);
-      return this.#core(adapted, inputs, observe).map((features, i) => this.#read(inputs[i]!.session, features));
+      return this.#core(adapted, inputs, observe).map((features, i) => this.#read(inputs[i]!, features));
     });
   }
 
@@ -144,7 +155,7 @@ export class Twin extends Module {
       if (this.#convnet) features = this.#convnet.forward(features, observe);
       observe?.("convnet", features);
       if (this.#modulator) {
-        features = this.#modulator.forward(features, this.#checkBehavior(this.#modulator, behavior));
+        features = this.#modulator.forward(features, this.#checkBehavior(this.#modulator, behavior, x));
         observe?.("modulator", features);
       }
       // The readouts use the last frame of whatever comes last.
@@ -176,8 +187,11 @@ export class Twin extends Module {
     return features.split(adapted.map((x) => x.size(0)));
   }
 
-  #read(session: number, features: Tensor): Tensor {
-    const output = this.#outputActivation.forward(this.readouts[session]!.forward(features));
+  #read({ session, history }: SessionInput, features: Tensor): Tensor {
+    const read = this.readouts[session]!.forward(features);
+    const past = this.spikeHistory?.[session];
+    const drive = past ? read.add(past.forward(this.#checkHistory(past, session, history, features))) : read;
+    const output = this.#outputActivation.forward(drive);
     const rates = output.dtype === "float64" ? output : output.float();
     const baseline = this.#baselines?.[session];
     if (!baseline) return rates;
@@ -207,8 +221,9 @@ export class Twin extends Module {
     return this.config.lag_order === "oldest_first" ? stimulus.flip(2) : stimulus;
   }
 
-  #checkBehavior({ behaviorDim }: Modulator, behavior: Tensor | null): Tensor {
+  #checkBehavior({ behaviorDim }: Modulator, behavior: Tensor | null, { shape, device }: Tensor): Tensor {
     if (!behavior) {
+      if (this.allowMissing) return zeros([shape[0]!, behaviorDim], { device });
       throw new UserError("Cannot run the twin: its modulator needs behaviour and was given none", {
         hint: "Add behaviour to the dataset config, or pass zeros for an ablation.",
       });
@@ -220,6 +235,31 @@ export class Twin extends Module {
       );
     }
     return behavior;
+  }
+
+  #checkHistory(
+    past: SpikeHistory,
+    session: number,
+    history: Tensor | null | undefined,
+    { shape, device }: Tensor,
+  ): Tensor {
+    const { numLags, nUnits } = past;
+    const needed = `[batch, ${numLags} lags, ${nUnits} units]`;
+    if (!history) {
+      if (this.allowMissing) return zeros([shape[0]!, numLags, nUnits], { device });
+      throw new UserError(
+        `Cannot run the twin: session "${this.sessionNames[session]}" was given no spike history, the model reads ${needed}`,
+        {
+          hint: "Serve history with those lags in the dataset config (keys_lags), or allow it to be missing for an ablation.",
+        },
+      );
+    }
+    if (past.fits(history.shape)) return history;
+    throw new UserError(
+      `Cannot run the twin: expected spike history ${needed} for session "${this.sessionNames[session]}", ` +
+        `found [${history.shape.join(", ")}]`,
+      { hint: "Set history_encoder.params.num_lags to the number of lags the dataset config serves as history." },
+    );
   }
 
   /** Checks a stimulus against the configuration, once per size. */

@@ -26,6 +26,7 @@ import {
   type SafetensorsWriter,
 } from "../formats/safetensors.ts";
 import { type BuildOptions, buildModel } from "../models/build.ts";
+import type { InputShape } from "../models/shapes.ts";
 import type { Twin } from "../models/twin.ts";
 import {
   type AdamW,
@@ -61,6 +62,8 @@ export interface CheckpointSession {
 export interface CheckpointInfo {
   model_config: ModelConfig;
   sessions: CheckpointSession[];
+  /** Lags and pixels of the stimuli; null for models that see behaviour only, absent in old files. */
+  input?: InputShape | null;
   /** Of the last batch, from 0. */
   epoch: number;
   /** Optimiser steps so far. */
@@ -276,7 +279,7 @@ export function loadTwin(path: string, { device = "cpu", formulation }: LoadTwin
     adapter,
     readout,
   }));
-  const twin = buildModel(info.model_config, specs, { generator: new Generator(0), formulation });
+  const twin = buildModel(info.model_config, specs, { generator: new Generator(0), formulation, input: info.input ?? undefined });
   try {
     loadParameters(twin, checkpoint);
   } catch (error) {

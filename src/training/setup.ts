@@ -16,7 +16,7 @@ import { TrainSampler, validationBatches, validationPlan } from "../data/sampler
 import { UserError } from "../errors.ts";
 import { makeFolder } from "../formats/folder.ts";
 import { buildModel } from "../models/build.ts";
-import { describeModel, ignoresStimulus, modelWarnings, type SessionSpec } from "../models/shapes.ts";
+import { describeModel, type InputShape, ignoresStimulus, modelWarnings, type SessionSpec } from "../models/shapes.ts";
 import type { Twin } from "../models/twin.ts";
 import { AdamW, Generator, seedDefaultGenerator } from "../torch/index.ts";
 import { initializeReadoutBiases } from "./bias-init.ts";
@@ -45,6 +45,8 @@ export interface Run {
   directory: string;
   modelConfig: ModelConfig;
   sessions: readonly CheckpointSession[];
+  /** Lags and pixels of the stimuli, null when there are none. */
+  input: InputShape | null;
   twin: Twin;
   optimizer: AdamW;
   /** Rate of every parameter group without a schedule. */
@@ -132,6 +134,7 @@ function assembleRun(
     settings,
     device,
     modelConfig,
+    input: inputOf(prepared[0]!),
     sessions: prepared.map(({ session, nUnits, cids, config, train }) => ({
       name: session,
       nUnits,
@@ -271,13 +274,18 @@ function buildTwin(config: ModelConfig, prepared: readonly PreparedSession[], se
     adapter,
     readout,
   }));
-  for (const [i, { train }] of prepared.entries()) {
-    const stimulus = train.lags.get("stim");
-    if (stimulus === undefined) continue;
-    const { height, width } = train.arrays(0);
-    describeModel(config, { frames: stimulus.lags.length, height, width }, [sessions[i]!]);
-  }
-  return buildModel(config, sessions, { generator: new Generator(mixSeeds(seed, INITIALISATION_STREAM)) });
+  const inputs = prepared.map(inputOf);
+  for (const [i, input] of inputs.entries()) if (input) describeModel(config, input, [sessions[i]!]);
+  const generator = new Generator(mixSeeds(seed, INITIALISATION_STREAM));
+  return buildModel(config, sessions, { generator, input: inputs[0] ?? undefined });
+}
+
+/** Lags and pixels of a session's stimuli. */
+function inputOf({ train }: PreparedSession): InputShape | null {
+  const stimulus = train.lags.get("stim");
+  if (stimulus === undefined) return null;
+  const { height, width } = train.arrays(0);
+  return { frames: stimulus.lags.length, height, width };
 }
 
 function planValidation(

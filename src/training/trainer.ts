@@ -305,10 +305,11 @@ class Trainer {
   }
 
   private save(path: string, epoch: number): void {
-    const { twin, optimizer, device, state, modelConfig, sessions, settings } = this.job;
+    const { twin, optimizer, device, state, modelConfig, sessions, input, settings } = this.job;
     state.secondsSpent = this.secondsSpent();
     const info = {
       model_config: modelConfig,
+      input,
       sessions: [...sessions],
       epoch,
       global_step: state.globalStep,

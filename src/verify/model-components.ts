@@ -164,7 +164,9 @@ function sessionSpec({ session, cids, adapter, readout }: GoldenDataset): Sessio
 }
 
 export function sessionInput(inputs: NamedTensors, session: number) {
-  return { session, stimulus: inputs.get("stimulus") ?? null, behavior: inputs.get("behavior") ?? null };
+  const input = (name: string) => inputs.get(name) ?? null;
+  const history = input("history") ?? input(`history${session}`);
+  return { session, stimulus: input("stimulus"), behavior: input("behavior"), history };
 }
 
 /** Results of every stage for session 0. */

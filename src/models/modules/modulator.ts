@@ -7,7 +7,7 @@
 import { cat, Module, type Tensor } from "../../torch/index.ts";
 import type { ActivationOptions } from "./activation.ts";
 import type { BuildContext } from "./layer.ts";
-import { Linear, Mlp } from "./mlp.ts";
+import { Linear, Mlp, type MlpOptions } from "./mlp.ts";
 
 export interface ModulatorOptions {
   type: "concat" | "film";
@@ -44,18 +44,16 @@ export function makeModulator(options: ModulatorOptions, context: BuildContext):
 
 const DEFAULT_WIDTH = 64;
 
-function makeEncoder({ behaviorDim, encoder }: ModulatorOptions, context: BuildContext): Mlp {
+/** The perceptron that encodes behaviour. */
+export function encoderOptions({ behaviorDim, encoder }: ModulatorOptions): MlpOptions {
   const { dims, lastLayerActivation, ...layers } = encoder;
-  return new Mlp(
-    {
-      ...layers,
-      inputDim: behaviorDim,
-      hiddenDims: dims.slice(0, -1),
-      outputDim: dims.at(-1) ?? DEFAULT_WIDTH,
-      outputActivation: lastLayerActivation,
-    },
-    context,
-  );
+  return {
+    ...layers,
+    inputDim: behaviorDim,
+    hiddenDims: dims.slice(0, -1),
+    outputDim: dims.at(-1) ?? DEFAULT_WIDTH,
+    outputActivation: lastLayerActivation,
+  };
 }
 
 /** Appends the encoded behaviour to the features as channels that are constant in space and time. */
@@ -65,7 +63,7 @@ class ConcatModulator extends Modulator {
 
   constructor(options: ModulatorOptions, context: BuildContext) {
     super(options.behaviorDim);
-    this.#encoder = this.child("encoder", makeEncoder(options, context));
+    this.#encoder = this.child("encoder", new Mlp(encoderOptions(options), context));
     this.outChannels = options.featureDim + this.#encoder.outputDim;
   }
 
@@ -87,7 +85,7 @@ class FilmModulator extends Modulator {
   constructor(options: ModulatorOptions, context: BuildContext) {
     super(options.behaviorDim);
     this.outChannels = options.featureDim;
-    this.#encoder = this.child("encoder", makeEncoder(options, context));
+    this.#encoder = this.child("encoder", new Mlp(encoderOptions(options), context));
     const width = this.#encoder.outputDim;
     this.#scale = this.child("scale_layer", new Linear(width, options.featureDim, true, context));
     this.#shift = this.child("shift_layer", new Linear(width, options.featureDim, true, context));
