@@ -7,6 +7,7 @@
 import type { ModelConfig } from "../src/config/model.ts";
 import type { SessionBatch } from "../src/data/loader.ts";
 import { buildModel } from "../src/models/build.ts";
+import { behaviorNeeded } from "../src/models/options.ts";
 import { ignoresStimulus, type SessionSpec } from "../src/models/shapes.ts";
 import { AdamW, deviceMemory, Generator, ones, randn, synchronize, tensorScope, uniform } from "../src/torch/index.ts";
 import { parameterGroups } from "../src/training/optimizers.ts";
@@ -71,8 +72,7 @@ function makeBatch(
 ): SessionBatch[] {
   const rng = new Generator(1);
   const to = { device };
-  const { modulator } = config;
-  const behaviors = modulator.type === "none" ? 0 : modulator.params.behavior_dim;
+  const behaviors = behaviorNeeded(config);
   const historyLags = config.history_encoder?.params.num_lags ?? 0;
   const groups = sessions.map(({ name, nUnits }, session) => {
     const b = Math.floor(((session + 1) * batch) / sessions.length) - Math.floor((session * batch) / sessions.length);

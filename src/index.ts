@@ -27,6 +27,8 @@ export { bitsPerSpike, type ScoredSamples } from "./eval/bps.ts";
 export { correlation } from "./eval/correlation.ts";
 export { type Predictions, type PredictOptions, predictSamples, scorePredictions } from "./eval/predict.ts";
 export type { DType, NdArray } from "./formats/array.ts";
+export { type ExportOptions, exportPytorch, exportSafetensors } from "./interop/export-pytorch.ts";
+export { type ImportedTwin, type ImportOptions, importCheckpoint } from "./interop/import-checkpoint.ts";
 export { buildModel } from "./models/build.ts";
 export { describeModel, type InputShape, type ModelRow, type SessionSpec } from "./models/shapes.ts";
 export type { SessionInput, Twin } from "./models/twin.ts";
@@ -34,14 +36,17 @@ export { type ReportData, renderReport, writeReport } from "./report/report.ts";
 export { type DoctorReport, diagnose, formatDoctor } from "./torch/setup/doctor.ts";
 export { ensureReady, type Ready } from "./torch/setup/ensure.ts";
 export { jsonlTracker, readMetrics } from "./tracking/jsonl.ts";
+export type { EpochEvent, RunEvent, StepEvent, TrainEvents } from "./training/events.ts";
 export {
-  type CheckpointInfo,
   type LoadedTwin,
+  type LoadTwinOptions,
   loadParameters,
   loadTwin,
-  openCheckpoint,
-} from "./training/checkpoint.ts";
-export type { EpochEvent, RunEvent, StepEvent, TrainEvents } from "./training/events.ts";
+  type ModelFile,
+  openModelFile,
+  saveModelFile,
+} from "./training/model-file.ts";
+export type { ModelInfo, ModelSession } from "./training/model-info.ts";
 export type { TrainingSettings, TrainOptions } from "./training/options.ts";
 export type { MetricRecord, TrackedRun, Tracker } from "./training/tracker.ts";
 export { type TrainResult, train } from "./training/trainer.ts";

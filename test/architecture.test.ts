@@ -8,13 +8,13 @@ const SRC = resolve(import.meta.dirname, "../src");
 
 // Lower floors first. Floors on one line do not import each other.
 const FLOORS = [
-  ["formats"],
+  ["formats", "signal"],
   ["torch"],
   ["config"],
   ["data", "models"],
   ["training"],
   ["eval"],
-  ["report", "tracking"],
+  ["report", "tracking", "interop"],
   ["verify"],
   ["cli"],
 ];
@@ -47,7 +47,7 @@ test("imports go downward only", () => {
 
 test("the torch floor and what is below import without the addon", async () => {
   // A missing libtorch must not keep help, schemas or configuration errors from working.
-  for (const path of sources().filter((p) => /src\/(formats|config)\//.test(p))) {
+  for (const path of sources().filter((p) => /src\/(formats|signal|config)\//.test(p))) {
     for (const [, specifier] of readFileSync(path, "utf8").matchAll(/from\s*"(\.[^"]+)"/g)) {
       expect(resolve(dirname(path), specifier!), `${path} must not need libtorch`).not.toContain("/src/torch/");
     }

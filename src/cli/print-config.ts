@@ -3,9 +3,10 @@
  */
 import { stringify } from "yaml";
 import { UserError } from "../errors.ts";
-import { type CheckpointInfo, openCheckpoint } from "../training/checkpoint.ts";
+import { resumableCheckpoint } from "../training/checkpoint-files.ts";
+import { openModelFile } from "../training/model-file.ts";
+import type { ModelInfo } from "../training/model-info.ts";
 import { DEFAULT_MAX_DATASETS, resolveSettings, type TrainOptions } from "../training/options.ts";
-import { checkpointFile } from "./checkpoint-path.ts";
 import { inspectDataset, inspectModel } from "./inspect-config.ts";
 
 /**
@@ -15,7 +16,7 @@ import { inspectDataset, inspectModel } from "./inspect-config.ts";
  */
 export function printRunConfig(options: TrainOptions, device: string): string {
   const { resume, modelConfig, datasetConfigsPath, maxDatasets = DEFAULT_MAX_DATASETS } = options;
-  using checkpoint = resume === undefined ? undefined : openCheckpoint(checkpointFile(resume));
+  using checkpoint = resume === undefined ? undefined : openModelFile(resumableCheckpoint(resume));
   const parts = [printSettings(options, device, checkpoint?.info)];
   if (typeof modelConfig === "string") parts.push(`# model\n${inspectModel(modelConfig).text}`);
   else
@@ -29,8 +30,8 @@ export function printRunConfig(options: TrainOptions, device: string): string {
   return parts.map((part) => part.trimEnd()).join("\n---\n");
 }
 
-function printSettings(options: TrainOptions, device: string, info: CheckpointInfo | undefined): string {
-  const { settings } = resolveSettings(options, device, info?.settings);
+function printSettings(options: TrainOptions, device: string, info: ModelInfo | undefined): string {
+  const { settings } = resolveSettings(options, device, info?.settings ?? undefined);
   const rest = info === undefined ? "default" : "checkpoint";
   const lines = Object.entries(settings).map(([key, value]) => {
     const isGiven = options[key as keyof TrainOptions] !== undefined;
@@ -40,7 +41,7 @@ function printSettings(options: TrainOptions, device: string, info: CheckpointIn
   return ["# settings", `device: ${device}`, ...lines].join("\n");
 }
 
-function stored(info: CheckpointInfo | undefined, flag: string): CheckpointInfo {
+function stored(info: ModelInfo | undefined, flag: string): ModelInfo {
   if (info !== undefined) return info;
   throw new UserError(`Cannot show the configuration of a run: ${flag} is missing`);
 }

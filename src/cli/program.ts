@@ -8,6 +8,8 @@ import { convertCommand } from "./commands/convert.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { evalCommand } from "./commands/eval.ts";
+import { exportCommand } from "./commands/export.ts";
+import { importCommand } from "./commands/import.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { schemaCommand } from "./commands/schema.ts";
 import { setupCommand } from "./commands/setup.ts";
@@ -30,6 +32,8 @@ export function buildProgram(): Command {
     evalCommand(),
     synthCommand(),
     convertCommand(),
+    importCommand(),
+    exportCommand(),
     inspectCommand(),
     setupCommand(),
     doctorCommand(),

@@ -3,10 +3,10 @@
  */
 import { deviceMemory } from "../torch/index.ts";
 import { jsonlTracker } from "../tracking/jsonl.ts";
-import { openCheckpoint } from "../training/checkpoint.ts";
+import { resumableCheckpoint } from "../training/checkpoint-files.ts";
+import { openModelFile } from "../training/model-file.ts";
 import { defaultSettings, type TrainingSettings, type TrainOptions } from "../training/options.ts";
 import { type TrainResult, train } from "../training/trainer.ts";
-import { checkpointFile } from "./checkpoint-path.ts";
 import type { ProgressLine } from "./progress.ts";
 import { TrainProgress } from "./train-progress.ts";
 
@@ -44,6 +44,6 @@ export async function runTraining(options: TrainOptions, line: ProgressLine): Pr
 /** Settings that the run has where its options say nothing. */
 function settingsBefore({ resume }: TrainOptions, device: string): TrainingSettings {
   if (resume === undefined) return defaultSettings(device);
-  using checkpoint = openCheckpoint(checkpointFile(resume));
-  return checkpoint.info.settings;
+  using checkpoint = openModelFile(resumableCheckpoint(resume));
+  return checkpoint.info.settings ?? defaultSettings(device);
 }

@@ -44,6 +44,11 @@ export function listOf<Word extends string>(words: readonly Word[]): (text: stri
   return (text) => text.split(",").map((word) => wordOf(word.trim()));
 }
 
+/** Whole numbers of at least 1, separated by commas: `8,12`. */
+export function counts(text: string): number[] {
+  return text.split(",").map(wholeNumber(1));
+}
+
 /** Whole numbers and ranges separated by commas: `0,2,5-9`. */
 export function wholeNumbers(text: string): number[] {
   const numbers = parseRanges(text);

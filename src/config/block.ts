@@ -203,12 +203,26 @@ export const PoolSchema = z
     z.strictObject({ type: z.literal("adaptiveavg"), ...adaptivePool }),
     z.strictObject({ type: z.literal("aablur"), ...squeezePool }),
     z.strictObject({ type: z.literal("se_pool"), ...squeezePool }),
-    z.strictObject({
-      type: z.literal("locatt"),
-      channels: positiveCount.describe("Channels that arrive here; a multiple of chan_window."),
-      chan_window: positiveCount.default(3).describe("Odd number of neighbouring channels."),
-      spatial_kernel: positiveCount.default(3),
-    }),
+    z
+      .strictObject({
+        type: z.literal("locatt"),
+        channels: positiveCount.describe("Channels that arrive here; a multiple of chan_window."),
+        chan_window: positiveCount.default(3).describe("Odd number of neighbouring channels."),
+        spatial_kernel: positiveCount.default(3).describe("Odd size in pixels."),
+        layout: z
+          .enum(["reference", "per_frame"])
+          .default("reference")
+          .describe("reference: mixes channels and frames when it looks at pixels. per_frame: does not."),
+      })
+      .check(({ value, issues }) => {
+        for (const key of ["chan_window", "spatial_kernel"] as const) {
+          if (value[key] % 2 === 0) issues.push(problem(value, [key], `expected an odd number, found ${value[key]}`));
+        }
+        if (value.channels % value.chan_window !== 0) {
+          const message = `expected a multiple of chan_window (${value.chan_window}), found ${value.channels}`;
+          issues.push(problem(value, ["channels"], message));
+        }
+      }),
   ])
   .meta({ id: "Pool", description: "Pooling." });
 

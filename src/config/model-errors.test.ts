@@ -33,6 +33,89 @@ describe("readModelConfig() refuses", () => {
       ["convnet: {type: densnet}"],
       '1:17 convnet.type: expected one of none, vanilla, resnet, densenet, found "densnet": did you mean "densenet"?',
     ],
+    [
+      "a misspelt adapter",
+      [...head, "adapter: {type: adaptor}"],
+      '3:17 adapter.type: expected one of none, adapter, found "adaptor": did you mean "adapter"?',
+    ],
+    [
+      "a misspelt frontend",
+      [...head, "frontend: {type: learnable_temporl}"],
+      '3:18 frontend.type: expected one of none, learnable_temporal, da, temporal_basis, conv, adapter, found "learnable_temporl": did you mean "learnable_temporal"?',
+    ],
+    [
+      "a modulator that the reference only mentions",
+      [...head, "modulator: {type: stn}"],
+      '3:19 modulator.type: expected one of none, concat, film, convgru, found "stn"',
+    ],
+    [
+      "a misspelt modulator",
+      [...head, "modulator: {type: flim}"],
+      '3:19 modulator.type: expected one of none, concat, film, convgru, found "flim": did you mean "film"?',
+    ],
+    [
+      "an unknown recurrent stage",
+      [...head, "recurrent: {type: convlstm}"],
+      '3:19 recurrent.type: expected one of none, convgru, gru, lstm, found "convlstm"',
+    ],
+    [
+      "a misspelt readout",
+      [...head, "readout: {type: gausian}"],
+      '3:17 readout.type: expected one of gaussian, linear, gaussian_point, factorized, found "gausian": did you mean "gaussian"?',
+    ],
+    [
+      "a misspelt output activation as it was written",
+      [...head, "output_activation: Softpluss"],
+      '3:20 output_activation: expected one of none, relu, leakyrelu, elu, prelu, gelu, sigmoid, tanh, silu, mish, softplus, bsoftplus, splitrelu, square, found "Softpluss": did you mean "softplus"?',
+    ],
+    [
+      "an unknown convolution",
+      conv("      kernel_size: 3", "      type: separable"),
+      '8:17 convnet.params.block_configs.0.conv_params.type: expected one of standard, depthwise, found "separable"',
+    ],
+    [
+      "a misspelt window",
+      conv("      kernel_size: 5", "      aa_window: han"),
+      '8:22 convnet.params.block_configs.0.conv_params.aa_window: expected one of hann, hamming, general_hamming, blackman, nuttall, general_cosine, bartlett, cosine, gaussian, exponential, kaiser, found "han": did you mean "hann"?',
+    ],
+    [
+      "keys of another frontend",
+      [...head, "frontend: {type: da, params: {num_channels: 4}}"],
+      '3:31 frontend.params: unknown key "num_channels": known keys are alpha, beta, gamma, tau_y_ms, tau_z_ms, n_y, n_z, filter_length, learnable_params, height, width',
+    ],
+    [
+      "keys of another pool",
+      conv("      kernel_size: 3", "    pool_params: {type: max, kernel_size: 2, use_soft: true}"),
+      '8:50 convnet.params.block_configs.0.pool_params: unknown key "use_soft": known keys are type, kernel_size, stride, padding',
+    ],
+    [
+      "keys of another convnet",
+      ["convnet:", "  type: densenet", "  params:", "    channels: []", "    block_configs: []", "    growth: 3"],
+      '6:5 convnet.params: unknown key "growth": known keys are channels, stem_config, final_activation, checkpointing, dim, base_channels, block_configs',
+    ],
+    [
+      "the width of a block of a vanilla net",
+      [
+        "convnet:",
+        "  type: vanilla",
+        "  params:",
+        "    channels: [4]",
+        "    block_configs:",
+        "      - conv_params: {kernel_size: 3}",
+        "        out_channels: 4",
+      ],
+      '7:9 convnet.params.block_configs.0: unknown key "out_channels": known keys are conv_params, norm_type, norm_params, act_type, act_params, pool_params, dropout, causal, order',
+    ],
+    [
+      "keys of another readout",
+      [...head, "readout: {type: linear, params: {bias: true, initial_std: 1}}"],
+      '3:46 readout.params: unknown key "initial_std": known keys are n_units, bias',
+    ],
+    [
+      "a key of the encoder one level too high",
+      [...head, "modulator: {type: concat, params: {dims: [64]}}"],
+      '3:36 modulator.params: unknown key "dims": known keys are behavior_dim, feature_dim, encoder_params',
+    ],
     ["missing channels", convnet("block_configs: []"), '3:3 convnet.params: missing key "channels": expected a list'],
     ["missing params", ["convnet:", "  type: resnet"], '1:1 convnet: missing key "params": expected a mapping'],
     [
@@ -126,9 +209,34 @@ describe("readModelConfig() refuses", () => {
       "3:50 recurrent.params.kernel_size: expected odd sizes, found 4",
     ],
     [
+      "an even kernel of the GRU in a modulator",
+      [...head, "modulator: {type: convgru, params: {kernel_size: 4}}"],
+      "3:50 modulator.params.kernel_size: expected odd sizes, found 4",
+    ],
+    [
+      "a start of film in another modulator",
+      [...head, "modulator: {type: concat, params: {init: identity}}"],
+      '3:36 modulator.params: unknown key "init": known keys are behavior_dim, feature_dim, encoder_params',
+    ],
+    [
+      "power iterations without spectral norm",
+      [...head, "model_type: v1multi_history", "history_encoder: {params: {spectral_pre_iterations: 15}}"],
+      "4:53 history_encoder.params.spectral_pre_iterations: read with spectral_norm only: set spectral_norm to true",
+    ],
+    [
       "n_layers of a library GRU",
       [...head, "recurrent: {type: gru, params: {n_layers: 2}}"],
       '3:33 recurrent.params: unknown key "n_layers": did you mean "num_layers"?',
+    ],
+    [
+      "n_layers of a library LSTM",
+      [...head, "recurrent: {type: lstm, params: {n_layers: 2}}"],
+      '3:34 recurrent.params: unknown key "n_layers": did you mean "num_layers"?',
+    ],
+    [
+      "a bidirectional GRU",
+      [...head, "recurrent: {type: gru, params: {bidirectional: true}}"],
+      '3:33 recurrent.params: unknown key "bidirectional": known keys are hidden_dim, num_layers, dropout, kernel_size',
     ],
     [
       "a linear readout without bias",

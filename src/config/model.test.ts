@@ -127,6 +127,7 @@ describe("parseModelConfig() defaults", () => {
         dropout: 0,
         last_layer_activation: false,
       },
+      init: "reference",
     });
     expect(config.recurrent.params).toEqual({ hidden_dim: 64, kernel_size: 3, n_layers: 1 });
   });

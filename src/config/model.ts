@@ -19,6 +19,7 @@ import {
   ModulatorSchema,
   ReadoutSchema,
   RecurrentSchema,
+  ShifterSchema,
 } from "./sections.ts";
 import { count, fraction, positive, positiveCount } from "./shapes.ts";
 import { type ConfigSource, plainSource } from "./source.ts";
@@ -42,9 +43,21 @@ export const HistoryEncoderSchema = z.strictObject({
       bias: z.boolean().default(true),
       residual: z.boolean().default(false).describe("Add the input to the output when both are equally wide."),
       output_activation: z.boolean().default(false).describe("Treat the last layer like a hidden one."),
-      spectral_norm: z.boolean().default(false),
+      spectral_norm: z.boolean().default(false).describe("Divide every weight by its largest singular value."),
+      spectral_pre_iterations: count
+        .default(0)
+        .describe(
+          "Power iterations before training; 15 make the singular values of a new model right. 0 is the reference's: " +
+            "they become right in the first training steps.",
+        ),
     })
     .check(checkNormAndActivation)
+    .check(({ value, issues }) => {
+      if (value.spectral_norm || value.spectral_pre_iterations === 0) return;
+      issues.push(
+        problem(value, ["spectral_pre_iterations"], "read with spectral_norm only: set spectral_norm to true"),
+      );
+    })
     .prefault({}),
 });
 
@@ -92,7 +105,7 @@ export const ModelConfigSchema = z
         "v1: one session. v1multi: a shared core, an adapter and a readout per session. …_history: plus spike history.",
       ),
     initial_input_channels: positiveCount.default(1).describe("Channels of the stimulus."),
-    sampling_rate: positive.default(240).describe("Frames per second that da and temporal_basis frontends assume."),
+    sampling_rate: positive.default(240).describe("Frames per second that the time constants of a da frontend assume."),
     lag_order: z
       .enum(["newest_first", "oldest_first"])
       .default("newest_first")
@@ -105,6 +118,9 @@ export const ModelConfigSchema = z
     modulator: ModulatorSchema.prefault({ type: "none" }),
     recurrent: RecurrentSchema.prefault({ type: "none" }),
     readout: ReadoutSchema.prefault({ type: "gaussian" }),
+    shifter: ShifterSchema.prefault({ type: "none" }).describe(
+      "Moves what gaussian and gaussian_point readouts look at with the gaze; needs behaviour.",
+    ),
     history_encoder: HistoryEncoderSchema.optional().describe("v1multi_history only, and always present there."),
     output_activation: ActivationTypeSchema.default("none").describe("none: outputs are log rates."),
     baseline: BaselineSchema.prefault({}).describe("A learnt rate per unit, added after the activation."),
@@ -156,4 +172,5 @@ export type {
   ModulatorConfig,
   ReadoutConfig,
   RecurrentConfig,
+  ShifterConfig,
 } from "./sections.ts";

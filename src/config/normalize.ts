@@ -10,6 +10,7 @@
  * | a norm or activation of `null` | `none` |
  * | `pool_params: none` | no pooling |
  * | convnet types `conv` and `cnn` | `vanilla` |
+ * | readout type `factorised` | `factorized` |
  * | `params`, `norm_params`, … with nothing behind them | `{}` |
  * | `regularization` with nothing behind it | an empty list |
  * | `n_vars` of a modulator | `behavior_dim` |
@@ -29,6 +30,7 @@ const NAME_KEYS: ReadonlySet<string> = new Set([
 ]);
 const NAME_ALIASES: Readonly<Record<string, string>> = { identity: "none", swish: "silu" };
 const CONVNET_ALIASES: Readonly<Record<string, string>> = { conv: "vanilla", cnn: "vanilla" };
+const READOUT_ALIASES: Readonly<Record<string, string>> = { factorised: "factorized" };
 
 /** Keys whose mapping may be left empty. */
 const MAPPING_KEYS: ReadonlySet<string> = new Set([
@@ -46,10 +48,9 @@ export const OLD_SPELLINGS: Readonly<Record<string, string>> = { behavior_dim: "
 export function normalizeModelConfig(value: unknown): unknown {
   const config = normalizeKeys(value);
   if (!isMapping(config)) return config;
-  const { convnet, modulator } = config;
-  if (isMapping(convnet) && typeof convnet.type === "string") {
-    convnet.type = CONVNET_ALIASES[convnet.type] ?? convnet.type;
-  }
+  const { convnet, modulator, readout } = config;
+  renameType(convnet, CONVNET_ALIASES);
+  renameType(readout, READOUT_ALIASES);
   if (isMapping(modulator) && isMapping(modulator.params) && !("behavior_dim" in modulator.params)) {
     const { n_vars, ...params } = modulator.params;
     if (n_vars !== undefined) modulator.params = { behavior_dim: n_vars, ...params };
@@ -61,7 +62,13 @@ export function normalizeModelConfig(value: unknown): unknown {
 
 /** The same for the sections that a session's own file may hold, `adapter` and `readout`. */
 export function normalizeSection(section: unknown): unknown {
-  return normalizeKeys(section);
+  const normalized = normalizeKeys(section);
+  renameType(normalized, READOUT_ALIASES);
+  return normalized;
+}
+
+function renameType(section: unknown, aliases: Readonly<Record<string, string>>): void {
+  if (isMapping(section) && typeof section.type === "string") section.type = aliases[section.type] ?? section.type;
 }
 
 function normalizeKeys(value: unknown): unknown {

@@ -85,6 +85,7 @@ modulator:
       residual: true # default
       dropout: 0 # default
       last_layer_activation: false # default
+    init: reference # default
 `);
   });
 

@@ -1,5 +1,5 @@
 /**
- * @file Configuration of the twin's stages: adapter, frontend, convnet, modulator, recurrent, readout.
+ * @file Configuration of the twin's stages: adapter, frontend, convnet, modulator, recurrent, readout, shifter.
  *
  * Follows the model specification, sections 4, 5 and 11 to 14. Every stage is `{type, params}`; a stage of type `none`
  * is switched off and ignores whatever its `params` still hold.
@@ -8,9 +8,10 @@
 import { z } from "zod";
 import { ActivationTypeSchema, BlockSchema, checkWindow, kernelShape, NetBlockSchema, StemSchema } from "./block.ts";
 import { problem } from "./checks.ts";
+import { IGNORED } from "./ignored-keys.ts";
 import { count, dynamicAdaptationShape, fraction, positive, positiveCount, temporalBasisShape } from "./shapes.ts";
 
-const ignored = "Accepted and ignored.";
+const ignored = `${IGNORED}.`;
 
 const off = z
   .strictObject({ type: z.literal("none"), params: z.looseObject({}).prefault({}) })
@@ -162,9 +163,15 @@ export const BehaviorEncoderSchema = z.strictObject({
   last_layer_activation: z.boolean().default(false),
 });
 
+function checkOddKernels({ value, issues }: z.core.ParsePayload<{ kernel_size: number | number[] }>): void {
+  const sizes = [value.kernel_size].flat();
+  if (sizes.every((size) => size % 2 === 1)) return;
+  issues.push(problem(value, ["kernel_size"], `expected odd sizes, found ${sizes.join(", ")}`));
+}
+
 const modulatorShape = {
   behavior_dim: positiveCount.default(2).describe("Number of behaviour features. Also written n_vars."),
-  feature_dim: z.int().optional().describe("Accepted and ignored: the convnet decides."),
+  feature_dim: z.int().optional().describe(`${IGNORED}: the convnet decides.`),
 };
 const encodedParams = z.strictObject({ ...modulatorShape, encoder_params: BehaviorEncoderSchema.prefault({}) });
 
@@ -174,7 +181,20 @@ export const ModulatorSchema = z.discriminatedUnion("type", [
     .strictObject({ type: z.literal("concat"), params: encodedParams.prefault({}) })
     .describe("Appends encoded behaviour to the features as channels."),
   z
-    .strictObject({ type: z.literal("film"), params: encodedParams.prefault({}) })
+    .strictObject({
+      type: z.literal("film"),
+      params: encodedParams
+        .extend({
+          init: z
+            .enum(["reference", "identity"])
+            .default("reference")
+            .describe(
+              "Scale of every channel at the start. reference: the sum of the encoded behaviour. identity: 1, so that " +
+                "features pass unchanged until training finds otherwise.",
+            ),
+        })
+        .prefault({}),
+    })
     .describe("Behaviour scales and shifts every channel."),
   z
     .strictObject({
@@ -184,7 +204,7 @@ export const ModulatorSchema = z.discriminatedUnion("type", [
           ...modulatorShape,
           hidden_dim: positiveCount.optional().describe("Absent: the width of the features."),
           beh_emb_dim: positiveCount.default(16).describe("Width of the linear embedding of behaviour."),
-          kernel_size: positiveCount.default(3),
+          kernel_size: positiveCount.default(3).describe("Odd size."),
           use_layer_norm: z.boolean().optional().describe(ignored),
           learnable_h0: z.boolean().optional().describe(ignored),
           use_depthwise: z.boolean().optional().describe(ignored),
@@ -193,6 +213,7 @@ export const ModulatorSchema = z.discriminatedUnion("type", [
           use_residual: z.boolean().optional().describe(ignored),
           grad_clip_val: z.number().optional().describe(ignored),
         })
+        .check(checkOddKernels)
         .prefault({}),
     })
     .describe("A convolutional GRU over lags that also sees behaviour; keeps its last state."),
@@ -202,9 +223,9 @@ export const ModulatorSchema = z.discriminatedUnion("type", [
 
 const perLayer = z.union([positiveCount, z.array(positiveCount).min(1)]);
 const libraryRnnParams = z.strictObject({
-  hidden_dim: positiveCount.default(64),
-  num_layers: positiveCount.default(1),
-  dropout: fraction.default(0).describe("Between layers."),
+  hidden_dim: positiveCount.default(64).describe("Width of the state."),
+  num_layers: positiveCount.default(1).describe("Layers, each reading the states of the one below."),
+  dropout: fraction.default(0).describe("Probability of dropping a value between layers, in training."),
   kernel_size: z.unknown().optional().describe(ignored),
 });
 
@@ -227,12 +248,8 @@ export const RecurrentSchema = z.discriminatedUnion("type", [
               problem(value, [key], `expected one per layer (n_layers ${value.n_layers}), found ${given.length}`),
             );
           }
-          if ([value.kernel_size].flat().some((size) => size % 2 === 0)) {
-            issues.push(
-              problem(value, ["kernel_size"], `expected odd sizes, found ${[value.kernel_size].flat().join(", ")}`),
-            );
-          }
         })
+        .check(checkOddKernels)
         .prefault({}),
     })
     .describe("Convolutional GRU over lags."),
@@ -246,9 +263,7 @@ export const RecurrentSchema = z.discriminatedUnion("type", [
 
 // --- readout (section 14) ---
 
-const nUnits = positiveCount
-  .optional()
-  .describe("Number of units of a v1 model; the other model types ignore it and count the session's cids.");
+const nUnits = positiveCount.optional().describe(`${IGNORED}: the sessions' cids decide.`);
 
 export const ReadoutSchema = z.discriminatedUnion("type", [
   z
@@ -274,6 +289,101 @@ export const ReadoutSchema = z.discriminatedUnion("type", [
       params: z.strictObject({ n_units: nUnits, bias: z.boolean() }),
     })
     .describe("Mean over space, then a linear map."),
+  z
+    .strictObject({
+      type: z.literal("gaussian_point"),
+      params: z
+        .strictObject({
+          n_units: nUnits,
+          bias: z.boolean().default(true),
+          covariance: z
+            .enum(["isotropic", "uncorrelated", "full"])
+            .default("full")
+            .describe("Of the places drawn in training: a circle, an ellipse along the axes, any ellipse."),
+          sample: z
+            .enum(["batch", "sample"])
+            .default("sample")
+            .describe("Draw each unit's place once for a session's samples in a batch, or for every sample."),
+          init_mu_range: z
+            .number()
+            .min(0)
+            .default(0.1)
+            .describe("Initial means are uniform between minus and plus this, from the middle (0) to the edge (1)."),
+          init_sigma: positive
+            .default(0.3)
+            .describe("Initial standard deviation, from the middle (0) to the edge (1)."),
+        })
+        .prefault({}),
+    })
+    .describe("Every unit reads the features at one place, drawn from a learnt Gaussian in training."),
+  z
+    .strictObject({
+      type: z.literal("factorized"),
+      params: z
+        .strictObject({
+          n_units: nUnits,
+          bias: z.boolean().default(true),
+          non_negative: z.boolean().default(false).describe("Use the absolute values of the masks."),
+          normalize: z.boolean().default(false).describe("Divide every mask by the sum of its absolute values."),
+          init: z
+            .enum(["flat", "gaussian", "random"])
+            .default("gaussian")
+            .describe("Initial masks: one value everywhere, a Gaussian in the middle, or normal draws."),
+          initial_std: positive.default(5).describe("init gaussian only: width of the masks, in feature pixels."),
+        })
+        .check(({ value, issues }) => {
+          if (value.init === "gaussian" || value.initial_std === 5) return;
+          issues.push(
+            problem(value, ["initial_std"], `initial_std is read by init gaussian only, not by ${value.init}`),
+          );
+        })
+        .prefault({}),
+    })
+    .describe("Every unit has a mask over the map and a weight per feature. Also written factorised."),
+]);
+
+// --- shifter ---
+
+export const ShifterSchema = z.discriminatedUnion("type", [
+  off,
+  z
+    .strictObject({
+      type: z.literal("mlp"),
+      params: z
+        .strictObject({
+          features: z
+            .array(count)
+            .min(1)
+            .nullable()
+            .default(null)
+            .describe("Positions of the gaze in the behaviour vector, from 0. null: all of it."),
+          behavior_dim: positiveCount
+            .nullable()
+            .default(null)
+            .describe("Number of behaviour features. Needed where features is null."),
+          hidden_dims: z.array(positiveCount).default([10]).describe("Widths of the hidden layers."),
+          activation: ActivationTypeSchema.default("tanh"),
+          max_shift: positive
+            .default(0.5)
+            .describe("Largest shift along each axis, in halves of the feature map: 1 is from its middle to its edge."),
+        })
+        .check(({ value, issues }) => {
+          const { features, behavior_dim } = value;
+          if (features === null) {
+            if (behavior_dim !== null) return;
+            issues.push(
+              problem(value, ["behavior_dim"], "needed where features is null: the number of behaviour features"),
+            );
+            return;
+          }
+          const double = features.find((feature, i) => features.indexOf(feature) < i);
+          if (double !== undefined) issues.push(problem(value, ["features"], `${double} is listed twice`));
+          const largest = Math.max(...features);
+          if (behavior_dim === null || largest < behavior_dim) return;
+          issues.push(problem(value, ["features"], `${largest} is not among the ${behavior_dim} behaviour features`));
+        }),
+    })
+    .describe("A perceptron from gaze to a shift of all places a session's readout looks at."),
 ]);
 
 export type AdapterConfig = z.infer<typeof AdapterSchema>;
@@ -282,3 +392,4 @@ export type ConvnetConfig = z.infer<typeof ConvnetSchema>;
 export type ModulatorConfig = z.infer<typeof ModulatorSchema>;
 export type RecurrentConfig = z.infer<typeof RecurrentSchema>;
 export type ReadoutConfig = z.infer<typeof ReadoutSchema>;
+export type ShifterConfig = z.infer<typeof ShifterSchema>;

@@ -4,58 +4,7 @@
  */
 import { UserError } from "../errors.ts";
 import { type NdArray, zerosArray } from "../formats/array.ts";
-
-/** Parameters of the cone model, under their names in configurations. */
-export interface ConeParams {
-  /** Gain. */
-  readonly alpha: number;
-  /** Strength of the adaptation. */
-  readonly beta: number;
-  /** Share of the fast filter in the adaptation signal, clamped to [0, 1]. */
-  readonly gamma: number;
-  /** Time constant of the fast filter, milliseconds. */
-  readonly tau_y_ms: number;
-  /** Time constant of the slow filter, milliseconds. */
-  readonly tau_z_ms: number;
-  /** Stages of the fast filter. */
-  readonly n_y: number;
-  /** Stages of the slow filter. */
-  readonly n_z: number;
-  /** Length of both filters in frames. */
-  readonly filter_length: number;
-  /** Frames per second that turn the time constants into frames, Hz. */
-  readonly sampling_rate: number;
-}
-
-/** The two filters, weight of the value t frames ago, [filter_length]. */
-export function coneFilters(params: ConeParams): { fast: Float64Array; slow: Float64Array } {
-  const { filter_length: length, sampling_rate: rate } = params;
-  const gamma = Math.min(Math.max(params.gamma, 0), 1);
-  const fast = gammaFilter(Math.max(params.n_y, 0.5), frameConstant(params.tau_y_ms, rate), length);
-  const slowest = gammaFilter(Math.max(params.n_z, 0.1), frameConstant(params.tau_z_ms, rate), length);
-  return { fast, slow: slowest.map((weight, t) => gamma * fast[t]! + (1 - gamma) * weight) };
-}
-
-function frameConstant(tauMs: number, rateHz: number): number {
-  return Math.max((Math.max(tauMs, 0.01) / 1000) * rateHz, 0.1);
-}
-
-function gammaFilter(stages: number, tau: number, length: number): Float64Array {
-  const scale = Math.max(tau ** (stages + 1) * gammaFunction(stages + 1), 1e-9);
-  return Float64Array.from({ length }, (_, t) => (t ** stages * Math.exp(-t / tau)) / scale);
-}
-
-/** Γ(x) for x > 0.5, by Lanczos' approximation (g = 7, nine terms; relative error about 1e-15). */
-function gammaFunction(x: number): number {
-  const terms = [
-    0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059,
-    12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
-  ];
-  const shifted = x - 1;
-  const series = terms.reduce((sum, term, i) => (i === 0 ? term : sum + term / (shifted + i)), 0);
-  const base = shifted + 7.5;
-  return Math.sqrt(2 * Math.PI) * base ** (shifted + 0.5) * Math.exp(-base) * series;
-}
+import { type ConeParams, coneFilters } from "../signal/cone-filters.ts";
 
 /**
  * Response of one cone per pixel; what precedes the recording counts as zero.

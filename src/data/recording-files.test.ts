@@ -29,7 +29,7 @@ describe("writeRecording()", () => {
     const read = openRecording(join(root, "new", "folder"), "gaborium", "Fake_2020-01-01")!;
     expect(read.keys()).toEqual(written.keys());
     for (const key of written.keys()) expect(read.get(key)).toEqual(written.get(key));
-    expect(read.metadata).toEqual({ ppd: 37.5, region: ["V1", "V2"] });
+    expect(read.metadata).toEqual({ ppd: 37.5, region: ["V1", "V2"], rate_hz: 240 });
     const json = JSON.parse(readFileSync(join(root, "new", "folder", "gaborium.json"), "utf8"));
     expect(json).toMatchObject({ schema: 1, name: "gaborium", frames: 300, units: 3, rate_hz: 240, source: null });
   });

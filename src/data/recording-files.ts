@@ -8,7 +8,7 @@
  * | `schema` | 1 |
  * | `name` | stimulus type |
  * | `frames`, `units` | length, and columns of `robs` (null without) |
- * | `rate_hz` | frames per second, null when unknown |
+ * | `rate_hz` | frames per second, null when unknown; part of the recording's metadata once read |
  * | `key_order` | keys in their original order |
  * | `source` | `{file, sha256}` of the file this was converted from, null for an original |
  * | `metadata` | anything else, plain JSON |
@@ -84,7 +84,7 @@ function readHeader(path: string): Header {
   }
   if (!isMapping(json)) throw damaged("it holds no JSON object");
   // Files of other programs may lack the number; a larger one means a format this program does not know.
-  const { schema = RECORDING_SCHEMA, key_order: order, metadata = {} } = json;
+  const { schema = RECORDING_SCHEMA, key_order: order, metadata = {}, rate_hz } = json;
   if (schema !== RECORDING_SCHEMA) {
     throw new UserError(
       `Cannot read "${path}": its schema is ${JSON.stringify(schema)}, expected ${RECORDING_SCHEMA}`,
@@ -97,7 +97,8 @@ function readHeader(path: string): Header {
   if (order !== undefined && !(Array.isArray(order) && order.every((key) => typeof key === "string"))) {
     throw damaged("its key_order is not a list of keys");
   }
-  return { key_order: order as string[] | undefined, metadata };
+  const rate = typeof rate_hz === "number" && rate_hz > 0 ? { rate_hz } : {};
+  return { key_order: order as string[] | undefined, metadata: { ...metadata, ...rate } };
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {
@@ -119,7 +120,7 @@ export interface WriteRecordingOptions {
  * @throws UserError when a file cannot be written; previous files are then intact
  */
 export function writeRecording(folder: string, recording: Recording, options: WriteRecordingOptions = {}): void {
-  const { rateHz, sourcePath } = options;
+  const { rateHz = recording.metadata.rate_hz, sourcePath } = options;
   const header = {
     schema: RECORDING_SCHEMA,
     name: recording.type,

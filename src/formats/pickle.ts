@@ -50,15 +50,21 @@ export interface UnpickleOptions {
   /** What messages call the pickle. */
   readonly name: string;
   readonly resolver: PickleResolver;
-  /** What becomes of classes and functions the resolver does not know: an error, or {@link OpaqueObject}s. */
-  readonly unknown: "refuse" | "keep";
+  /** What becomes of classes and functions the resolver does not know. */
+  readonly unknown: UnknownRule;
 }
+
+/**
+ * What becomes of Python classes and functions that are not known to be data: "refuse" is an error that names them, "keep"
+ * gives {@link OpaqueObject}s, and a function says by name, such as `argparse.Namespace`, which ones to keep.
+ */
+export type UnknownRule = "refuse" | "keep" | ((name: string) => boolean);
 
 /**
  * The value of a pickle.
  *
- * @throws UserError when the bytes are damaged, of another protocol, or (with `unknown: "refuse"`) name a class or
- *   function that the resolver does not know
+ * @throws UserError when the bytes are damaged, of another protocol, or name a class or function that the resolver does
+ *   not know and `unknown` does not keep
  */
 export function unpickle(bytes: Uint8Array, options: UnpickleOptions): unknown {
   const machine = new Machine(bytes, options);
@@ -81,6 +87,7 @@ class Machine {
   private readonly input: PickleCursor;
   private readonly resolver: PickleResolver;
   private readonly keepsUnknown: boolean;
+  private readonly keeps: (name: string) => boolean;
   private readonly stack: unknown[] = [];
   private readonly memo = new Map<number, unknown>();
   /** Memo slots by object, so that a value which replaces an object in BUILD replaces it there too. */
@@ -91,7 +98,9 @@ class Machine {
   constructor(bytes: Uint8Array, options: UnpickleOptions) {
     this.input = new PickleCursor(bytes);
     this.resolver = options.resolver;
-    this.keepsUnknown = options.unknown === "keep";
+    const { unknown } = options;
+    this.keepsUnknown = unknown !== "refuse";
+    this.keeps = typeof unknown === "function" ? unknown : () => this.keepsUnknown;
   }
 
   run(): unknown {
@@ -332,7 +341,7 @@ class Machine {
     const path = `${module}.${name}`;
     const found = this.resolver.global(module, name);
     if (found !== undefined && typeof found !== "function") return found;
-    if (found === undefined && !this.keepsUnknown) throw new PickleError(`the Python object ${path} is not plain data`);
+    if (found === undefined && !this.keeps(path)) throw new PickleError(`the Python object ${path} is not plain data`);
     const object = new OpaqueObject(path, null);
     if (found !== undefined) this.functions.set(object, found as PickleFunction);
     return object;

@@ -9,7 +9,7 @@ import { UserError } from "../errors.ts";
 import { bytesPerElement, type DType, elementCount } from "./array.ts";
 import { asSource, type ByteSource } from "./byte-source.ts";
 import { isLazyArray, type LazyArray, lazyArray, spanOfElements } from "./lazy.ts";
-import { OpaqueObject, type PickleFunction, type PickleResolver, unpickle } from "./pickle.ts";
+import { OpaqueObject, type PickleFunction, type PickleResolver, type UnknownRule, unpickle } from "./pickle.ts";
 import { PickleError } from "./pickle-cursor.ts";
 import { plainGlobals } from "./pickle-globals.ts";
 import { ZipArchive } from "./zip.ts";
@@ -26,22 +26,23 @@ export interface TorchFile {
 /** Options of {@link openTorchFile}. */
 export interface TorchFileOptions {
   /**
-   * What becomes of Python classes and functions that are neither tensors nor plain data: "refuse" (the default) is an
-   * error that names them, "keep" gives {@link OpaqueObject}s, also for tensors that cannot be read.
+   * What becomes of Python classes and functions that are neither tensors nor plain data; refused by default. Where they
+   * are kept, tensors that cannot be read become {@link OpaqueObject}s too.
    */
-  readonly unknown?: "refuse" | "keep";
+  readonly unknown?: UnknownRule;
 }
 
 /**
  * Opens a file written by `torch.save`; tensors are read when asked for.
  *
- * @throws UserError when the file cannot be opened, is damaged, older than PyTorch 1.6, a TorchScript archive, or (with
- *   `unknown: "refuse"`) names Python objects that are not plain data
+ * @throws UserError when the file cannot be opened, is damaged, older than PyTorch 1.6, a TorchScript archive, packed
+ *   to a tiny part of its size, or names Python objects that are neither plain data nor kept
  */
 export function openTorchFile(input: string | ByteSource, options: TorchFileOptions = {}): TorchFile {
   const source = asSource(input);
   refuseOtherFormats(source);
   const archive = new ZipArchive(source);
+  refuseBombs(archive);
   const pickleName = [...archive.entries.keys()].find((name) => /^[^/]+\/data\.pkl$/.test(name));
   if (pickleName === undefined) {
     throw new UserError(`Cannot read "${source.name}": it is a zip archive without data.pkl, not a PyTorch file`);
@@ -191,6 +192,21 @@ function isSize(value: unknown): value is number {
 
 function isSizeList(value: unknown): value is number[] {
   return Array.isArray(value) && value.every(isSize);
+}
+
+// torch.save does not pack at all, and packing weights again hardly makes them smaller.
+const HIGHEST_RATIO = 100;
+const HARMLESS_BYTES = 2 ** 26;
+
+/** Refuses entries that would fill memory although the file is small. */
+function refuseBombs(archive: ZipArchive): void {
+  for (const { name, size, compressedSize } of archive.entries.values()) {
+    if (size <= HARMLESS_BYTES || size <= HIGHEST_RATIO * compressedSize) continue;
+    throw new UserError(
+      `Cannot read "${archive.name}": its entry "${name}" takes ${compressedSize} bytes and would unpack to ${size}`,
+      { hint: "torch.save does not write such files. Save it again with PyTorch if you trust where it comes from." },
+    );
+  }
 }
 
 function checkByteOrder(archive: ZipArchive, entry: string): void {

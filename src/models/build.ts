@@ -2,30 +2,38 @@
  * @file Builds a twin from its configuration (model specification, sections 2 and 17.1).
  */
 
-import type { AdapterConfig, FrontendConfig, ModelConfig, ReadoutConfig } from "../config/model.ts";
+import type { AdapterConfig, FrontendConfig, ModelConfig, ReadoutConfig, RecurrentConfig } from "../config/model.ts";
 import { UserError } from "../errors.ts";
 import { type Generator, scope } from "../torch/index.ts";
 import { makeActivation } from "./modules/activation.ts";
 import { Adapter } from "./modules/adapter.ts";
 import { Block } from "./modules/block.ts";
 import { Convnet } from "./modules/convnet.ts";
+import { DynamicAdaptation } from "./modules/dynamic-adaptation.ts";
+import { FactorizedReadout } from "./modules/factorized-readout.ts";
 import { LearnableTemporal } from "./modules/frontend.ts";
 import { SpikeHistory } from "./modules/history.ts";
 import { type BuildContext, type Formulation, Identity, type Layer } from "./modules/layer.ts";
 import { makeModulator } from "./modules/modulator.ts";
+import { PointReadout } from "./modules/point-readout.ts";
 import { GaussianReadout, LinearReadout, type Readout } from "./modules/readout.ts";
-import { ConvGru } from "./modules/recurrent.ts";
+import { ConvGru, type Recurrent } from "./modules/recurrent.ts";
+import { Rnn } from "./modules/rnn.ts";
+import { Shifter } from "./modules/shifter.ts";
+import { basisSize, TemporalBasis } from "./modules/temporal-basis.ts";
 import {
   activationOptions,
   adapterOptions,
   convnetOptions,
+  type FeatureMap,
   frontendOptions,
   historyOptions,
   modulatorOptions,
   readoutOptions,
   recurrentOptions,
+  shifterOptions,
 } from "./options.ts";
-import { describeModel, type InputShape, type SessionSpec, UNKNOWN_INPUT } from "./shapes.ts";
+import { describeFeatures, describeModel, type InputShape, type SessionSpec, UNKNOWN_INPUT } from "./shapes.ts";
 import { Twin } from "./twin.ts";
 
 export interface BuildOptions {
@@ -56,20 +64,28 @@ export function buildModel(
   const context: BuildContext = { generator, formulation };
   return scope(() => {
     const adapters = sessions.map(({ adapter }) => makeAdapter(adapter ?? config.adapter, context));
-    const frontend = makeFrontend(config.frontend, config.initial_input_channels, context);
+    const frontend = makeFrontend(
+      config.frontend,
+      { channels: config.initial_input_channels, samplingRate: config.sampling_rate },
+      context,
+    );
     let channels = frontend.outChannels;
     const convnet = built(convnetOptions(config.convnet, channels), (options) => new Convnet(options, context));
     channels = convnet?.outChannels ?? channels;
     const modulator = built(modulatorOptions(config.modulator, channels), (options) => makeModulator(options, context));
     channels = modulator?.outChannels ?? channels;
-    const recurrent = built(recurrentOptions(config.recurrent, channels), (options) => new ConvGru(options, context));
+    const [unscanned] = describeFeatures({ ...config, recurrent: { type: "none", params: {} } }, input, sessions);
+    const recurrent = makeRecurrent(config.recurrent, { ...unscanned!, channels }, context);
     channels = recurrent?.outChannels ?? channels;
-    const readouts = sessions.map(({ nUnits, readout = config.readout }) =>
-      makeReadout(readout, channels, nUnits, context),
+    const maps = describeFeatures(config, input, sessions);
+    const readouts = sessions.map(({ nUnits, readout = config.readout }, i) =>
+      makeReadout(readout, { ...maps[i]!, channels }, nUnits, context),
     );
     const spikeHistory = config.history_encoder
       ? sessions.map(({ nUnits }) => new SpikeHistory(historyOptions(config, nUnits)!, context))
       : null;
+    const shifter = shifterOptions(config.shifter);
+    const shifters = shifter && sessions.map(() => new Shifter(shifter, context));
     const outputActivation = makeActivation(activationOptions(config.output_activation), context);
     return new Twin({
       config,
@@ -82,6 +98,7 @@ export function buildModel(
       recurrent,
       readouts,
       spikeHistory,
+      shifters,
       outputActivation,
     });
   });
@@ -113,13 +130,18 @@ export function makeAdapter(config: AdapterConfig, context: BuildContext): Adapt
   return built(adapterOptions(config), (options) => new Adapter(options, context)) ?? new Identity();
 }
 
-/** The frontend and the channels it puts out. */
+/**
+ * The frontend and the channels it puts out.
+ *
+ * @param input channels of the stimulus and its frames per second, as the model config has them
+ */
 export function makeFrontend(
   config: FrontendConfig,
-  inChannels: number,
+  input: { channels: number; samplingRate: number },
   context: BuildContext,
 ): { layer: Layer; outChannels: number } {
-  const frontend = frontendOptions(config);
+  const inChannels = input.channels;
+  const frontend = frontendOptions(config, input.samplingRate);
   switch (frontend.type) {
     case "none":
       return { layer: new Identity(), outChannels: inChannels };
@@ -133,11 +155,38 @@ export function makeFrontend(
       const layer = new LearnableTemporal(frontend.options, context);
       return { layer, outChannels: layer.outChannels };
     }
+    case "da":
+      return { layer: new DynamicAdaptation(frontend.options, context), outChannels: 1 };
+    case "temporal_basis": {
+      const outChannels = inChannels * basisSize(frontend.options.basis);
+      return { layer: new TemporalBasis(frontend.options, context), outChannels };
+    }
   }
 }
 
-/** A session's readout of features with that many channels. */
-export function makeReadout(config: ReadoutConfig, channels: number, nUnits: number, context: BuildContext): Readout {
-  const options = readoutOptions(config, channels, nUnits);
-  return options.type === "linear" ? new LinearReadout(options, context) : new GaussianReadout(options, context);
+/**
+ * The recurrence over lags, null for none.
+ *
+ * @param map the features it reads
+ * @throws UserError for a recurrence over whole frames where their size is not known
+ */
+export function makeRecurrent(config: RecurrentConfig, map: FeatureMap, context: BuildContext): Recurrent | null {
+  return built(recurrentOptions(config, map), (options) =>
+    options.type === "convgru" ? new ConvGru(options, context) : new Rnn(options, context),
+  );
+}
+
+/** A session's readout of a feature map. */
+export function makeReadout(config: ReadoutConfig, map: FeatureMap, nUnits: number, context: BuildContext): Readout {
+  const options = readoutOptions(config, map, nUnits);
+  switch (options.type) {
+    case "gaussian":
+      return new GaussianReadout(options, context);
+    case "linear":
+      return new LinearReadout(options, context);
+    case "gaussian_point":
+      return new PointReadout(options, context);
+    case "factorized":
+      return new FactorizedReadout(options, context);
+  }
 }

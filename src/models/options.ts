@@ -1,7 +1,5 @@
 /**
  * @file From configuration to constructor options: the one place where the twin's parts meet the configuration's types.
- *
- * A part that the configuration knows but that cannot be built yet is an {@link UnavailableError}.
  */
 
 import type {
@@ -20,6 +18,7 @@ import type {
   PoolConfig,
   ReadoutConfig,
   RecurrentConfig,
+  ShifterConfig,
   StemConfig,
   WindowParams,
 } from "../config/model.ts";
@@ -29,27 +28,23 @@ import type { AdapterOptions } from "./modules/adapter.ts";
 import type { BlockOptions } from "./modules/block.ts";
 import type { ConvOptions } from "./modules/conv.ts";
 import type { ConvnetOptions, NetBlockOptions } from "./modules/convnet.ts";
+import type { DynamicAdaptationOptions } from "./modules/dynamic-adaptation.ts";
+import type { FactorizedReadoutOptions } from "./modules/factorized-readout.ts";
 import type { LearnableTemporalOptions } from "./modules/frontend.ts";
 import type { SpikeHistoryOptions } from "./modules/history.ts";
 import { type Triple, triple } from "./modules/layer.ts";
 import type { MlpOptions } from "./modules/mlp.ts";
 import type { ModulatorOptions } from "./modules/modulator.ts";
 import type { NormOptions } from "./modules/norm.ts";
+import type { PointReadoutOptions } from "./modules/point-readout.ts";
 import type { PoolOptions } from "./modules/pool.ts";
 import type { GaussianReadoutOptions, LinearReadoutOptions } from "./modules/readout.ts";
 import type { ConvGruOptions } from "./modules/recurrent.ts";
+import type { RnnOptions } from "./modules/rnn.ts";
+import type { ShifterOptions } from "./modules/shifter.ts";
+import { SQUEEZE_POOL_KERNEL } from "./modules/squeeze-pool.ts";
+import type { TemporalBasisOptions } from "./modules/temporal-basis.ts";
 import type { WindowOptions } from "./modules/window.ts";
-
-/** A component that the configuration knows but this version cannot build. */
-export class UnavailableError extends UserError {
-  override readonly name = "UnavailableError";
-
-  constructor(component: string) {
-    super(`Cannot build the model: component ${component} is not available yet`, {
-      hint: "Use another type in the model config.",
-    });
-  }
-}
 
 // --- parts of a block --------------------------------------------------------------------------------------------------
 
@@ -69,10 +64,11 @@ function windowOptions(type: WindowOptions["type"], params: WindowParams): Windo
   return { type, ...params };
 }
 
-/** Everything about a standard convolution but its widths and padding. */
+/** Everything about a convolution but its widths and padding. */
 export function convOptions(config: ConvParams, defaultBias: boolean): BlockOptions["conv"] {
-  if (config.type === "depthwise") throw new UnavailableError("depthwise convolution");
   return {
+    depthwise: config.type === "depthwise",
+    weightNormDim: config.weight_norm_dim,
     kernelSize: triple(config.kernel_size),
     stride: triple(config.stride),
     dilation: triple(config.dilation),
@@ -114,7 +110,7 @@ export function activationOptions(type: ActivationType, params?: ActivationParam
   };
 }
 
-function poolOptions(config: PoolConfig | null): PoolOptions | null {
+export function poolOptions(config: PoolConfig | null, channels: number): PoolOptions | null {
   switch (config?.type) {
     case undefined:
     case "none":
@@ -128,8 +124,25 @@ function poolOptions(config: PoolConfig | null): PoolOptions | null {
     case "adaptivemax":
     case "adaptiveavg":
       return { type: config.type, kernelSize: triple(config.kernel_size) };
-    default:
-      throw new UnavailableError(`${config!.type} pooling`);
+    case "aablur":
+    case "se_pool":
+      return {
+        type: config.type,
+        channels,
+        squeezed: Math.floor(channels / config.r),
+        soft: config.use_soft,
+        kernelSize: SQUEEZE_POOL_KERNEL,
+        stride: [1, config.stride, config.stride],
+        padding: [0, 0, 0],
+      };
+    case "locatt":
+      return {
+        type: config.type,
+        channels: config.channels,
+        channelWindow: config.chan_window,
+        spatialKernel: config.spatial_kernel,
+        layout: config.layout,
+      };
   }
 }
 
@@ -140,7 +153,7 @@ export function blockOptions(config: BlockConfig, outChannels: number): NetBlock
     padding: paddingOf(config.conv_params.padding),
     norm: normOptions(config.norm_type, config.norm_params),
     activation: activationOptions(config.act_type, config.act_params),
-    pool: poolOptions(config.pool_params),
+    pool: poolOptions(config.pool_params, outChannels),
     dropout: config.dropout,
     causal: config.causal,
     order: config.order,
@@ -169,10 +182,13 @@ export function adapterOptions(config: AdapterConfig): AdapterOptions | null {
 export type FrontendOptions =
   | { type: "none" }
   | { type: "learnable_temporal"; options: LearnableTemporalOptions }
+  | { type: "da"; options: DynamicAdaptationOptions }
+  | { type: "temporal_basis"; options: TemporalBasisOptions }
   | { type: "conv"; options: NetBlockOptions }
   | { type: "adapter"; options: AdapterOptions };
 
-export function frontendOptions(config: FrontendConfig): FrontendOptions {
+/** @param samplingRate of the model config, Hz: turns the time constants of a da frontend into frames */
+export function frontendOptions(config: FrontendConfig, samplingRate: number): FrontendOptions {
   switch (config.type) {
     case "none":
       return { type: "none" };
@@ -197,8 +213,14 @@ export function frontendOptions(config: FrontendConfig): FrontendOptions {
         },
       };
     }
-    default:
-      throw new UnavailableError(`${config.type} frontend`);
+    case "da": {
+      const { learnable_params, height, width, ...params } = config.params;
+      return { type: "da", options: { cone: { ...params, sampling_rate: samplingRate }, learnable: learnable_params } };
+    }
+    case "temporal_basis": {
+      const { causal, batch_norm, chomp, ...basis } = config.params;
+      return { type: "temporal_basis", options: { basis, causal, batchNorm: batch_norm, chomp: chomp ?? 0 } };
+    }
   }
 }
 
@@ -219,30 +241,43 @@ export function modulatorOptions(config: ModulatorConfig, featureDim: number): M
   switch (config.type) {
     case "none":
       return null;
-    case "convgru":
-      throw new UnavailableError("convgru modulator");
-    default: {
-      const { behavior_dim, encoder_params: encoder } = config.params;
+    case "concat":
+      return { type: "concat", ...encodedOptions(config.params, featureDim) };
+    case "film":
+      return { type: "film", ...encodedOptions(config.params, featureDim), init: config.params.init };
+    case "convgru": {
+      const { behavior_dim, hidden_dim = featureDim, beh_emb_dim, kernel_size } = config.params;
       return {
-        type: config.type,
+        type: "convgru",
         behaviorDim: behavior_dim,
         featureDim,
-        encoder: {
-          dims: encoder.dims,
-          activation: activationOptions(encoder.activation),
-          bias: encoder.bias,
-          residual: encoder.residual,
-          dropout: encoder.dropout,
-          lastLayerActivation: encoder.last_layer_activation,
-        },
+        hiddenDim: hidden_dim,
+        embeddingDim: beh_emb_dim,
+        kernelSize: kernel_size,
       };
     }
   }
 }
 
+type EncodedParams = Extract<ModulatorConfig, { type: "concat" }>["params"];
+
+function encodedOptions({ behavior_dim, encoder_params: encoder }: EncodedParams, featureDim: number) {
+  return {
+    behaviorDim: behavior_dim,
+    featureDim,
+    encoder: {
+      dims: encoder.dims,
+      activation: activationOptions(encoder.activation),
+      bias: encoder.bias,
+      residual: encoder.residual,
+      dropout: encoder.dropout,
+      lastLayerActivation: encoder.last_layer_activation,
+    },
+  };
+}
+
 /** A perceptron of the spike history, or one on its own. */
 export function mlpOptions(params: HistoryEncoderConfig["params"], inputDim: number, outputDim: number): MlpOptions {
-  if (params.spectral_norm) throw new UnavailableError("spectral norm");
   return {
     inputDim,
     hiddenDims: params.hidden_dims,
@@ -253,33 +288,131 @@ export function mlpOptions(params: HistoryEncoderConfig["params"], inputDim: num
     bias: params.bias,
     residual: params.residual,
     outputActivation: params.output_activation,
+    spectralNorm: params.spectral_norm ? { preIterations: params.spectral_pre_iterations } : null,
   };
 }
 
-export function recurrentOptions(config: RecurrentConfig, inChannels: number): ConvGruOptions | null {
-  if (config.type === "none") return null;
-  if (config.type !== "convgru") throw new UnavailableError(`${config.type} recurrent`);
-  const { hidden_dim, kernel_size, n_layers } = config.params;
-  const perLayer = (value: number | number[]) =>
-    typeof value === "number" ? new Array<number>(n_layers).fill(value) : value;
-  return { inChannels, hiddenDims: perLayer(hidden_dim), kernelSizes: perLayer(kernel_size) };
+export type RecurrentOptions = ({ type: "convgru" } & ConvGruOptions) | RnnOptions;
+
+/** @throws UserError for a recurrence over whole frames where their size is not known */
+export function recurrentOptions(config: RecurrentConfig, map: FeatureMap): RecurrentOptions | null {
+  switch (config.type) {
+    case "none":
+      return null;
+    case "convgru": {
+      const { hidden_dim, kernel_size, n_layers } = config.params;
+      const perLayer = (value: number | number[]) =>
+        typeof value === "number" ? new Array<number>(n_layers).fill(value) : value;
+      return {
+        type: "convgru",
+        inChannels: map.channels,
+        hiddenDims: perLayer(hidden_dim),
+        kernelSizes: perLayer(kernel_size),
+      };
+    }
+    default: {
+      const { type, params } = config;
+      const { channels, height, width } = map;
+      if (!Number.isFinite(height) || !Number.isFinite(width)) {
+        throw new UserError(
+          `Cannot build the model: recurrent type ${type} reads whole frames, and the size of the stimuli is not known`,
+          {
+            hint: "Say how large stimuli are (input; on the command line --lags, --height, --width), or use an adapter.",
+          },
+        );
+      }
+      return {
+        type,
+        frame: [channels, height, width],
+        hiddenDim: params.hidden_dim,
+        layers: params.num_layers,
+        dropout: params.dropout,
+      };
+    }
+  }
 }
 
 export type ReadoutOptions =
   | ({ type: "gaussian" } & GaussianReadoutOptions)
-  | ({ type: "linear" } & LinearReadoutOptions);
+  | ({ type: "linear" } & LinearReadoutOptions)
+  | ({ type: "gaussian_point" } & PointReadoutOptions)
+  | ({ type: "factorized" } & FactorizedReadoutOptions);
 
-export function readoutOptions(config: ReadoutConfig, channels: number, nUnits: number): ReadoutOptions {
-  if (config.type === "linear") return { type: "linear", channels, nUnits, bias: config.params.bias };
-  const { bias, initial_std, initial_mean_scale } = config.params;
+/** What a readout reads. Rows and columns are infinite where the size of the stimuli is not known. */
+export interface FeatureMap {
+  channels: number;
+  height: number;
+  width: number;
+}
+
+/** @throws UserError for a readout that needs to know the size of the map and does not */
+export function readoutOptions(config: ReadoutConfig, map: FeatureMap, nUnits: number): ReadoutOptions {
+  const { channels } = map;
+  const { bias } = config.params;
+  const common = { channels, nUnits, bias };
+  switch (config.type) {
+    case "linear":
+      return { type: "linear", ...common };
+    case "gaussian": {
+      const { initial_std, initial_mean_scale } = config.params;
+      return { type: "gaussian", ...common, initialStd: initial_std, initialMeanScale: initial_mean_scale };
+    }
+    case "gaussian_point": {
+      const { covariance, sample, init_mu_range, init_sigma } = config.params;
+      return {
+        type: "gaussian_point",
+        ...common,
+        covariance,
+        sample,
+        initMuRange: init_mu_range,
+        initSigma: init_sigma,
+      };
+    }
+    case "factorized": {
+      if (!Number.isFinite(map.height) || !Number.isFinite(map.width)) {
+        throw new UserError(
+          "Cannot build the model: a factorized readout has a mask over the features, and their size is not known",
+          {
+            hint: "Say how large stimuli are (input; on the command line --lags, --height, --width), or use an adapter.",
+          },
+        );
+      }
+      const { non_negative, normalize, init, initial_std } = config.params;
+      return {
+        type: "factorized",
+        ...common,
+        ...map,
+        nonNegative: non_negative,
+        normalize,
+        init,
+        initialStd: initial_std,
+      };
+    }
+  }
+}
+
+/** A session's shifter, or null in models without. */
+export function shifterOptions(config: ShifterConfig): ShifterOptions | null {
+  if (config.type === "none") return null;
+  const { features, behavior_dim, hidden_dims, activation, max_shift } = config.params;
+  const behaviorDim = behavior_dim ?? Math.max(...(features ?? [])) + 1;
   return {
-    type: "gaussian",
-    channels,
-    nUnits,
-    bias,
-    initialStd: initial_std,
-    initialMeanScale: initial_mean_scale,
+    features,
+    behaviorDim,
+    atLeast: behavior_dim === null,
+    maxShift: max_shift,
+    network: {
+      inputDim: features?.length ?? behaviorDim,
+      hiddenDims: hidden_dims,
+      activation: activationOptions(activation),
+    },
   };
+}
+
+/** How many behaviour values per sample a model needs at least, 0 for none. */
+export function behaviorNeeded({ modulator, shifter }: ModelConfig): number {
+  const modulated = modulator.type === "none" ? 0 : modulator.params.behavior_dim;
+  return Math.max(modulated, shifterOptions(shifter)?.behaviorDim ?? 0);
 }
 
 /** A session's spike history network, or null in models without. */

@@ -45,6 +45,18 @@ describe("Twin.forward()", () => {
     ["densenet", { convnet: { ...TINY_CONFIG.convnet, type: "densenet" } }],
     ["concatenated behaviour", concat],
     ["film", film],
+    ["a convolutional GRU that sees behaviour", { modulator: { type: "convgru", params: { behavior_dim: 4 } } }],
+    [
+      "a GRU over whole frames",
+      { recurrent: { type: "gru", params: { hidden_dim: 5 } }, readout: { type: "linear", params: { bias: true } } },
+    ],
+    [
+      "an LSTM over whole frames",
+      {
+        recurrent: { type: "lstm", params: { hidden_dim: 5, num_layers: 2 } },
+        readout: { type: "linear", params: { bias: false } },
+      },
+    ],
     ["a baseline", { baseline: { enabled: true, activation: "softplus", init_value: 0.2 } }],
     ["the oldest frame first", { lag_order: "oldest_first" }],
     [
@@ -130,6 +142,9 @@ describe("Twin.forward()", () => {
     expect(mixing.mixesSamples).toBe(true);
     expect(passes(mixing)).toBe(3);
     expect(passes(mixing.eval())).toBe(1);
+    const basis = { type: "temporal_basis", params: { num_cosine_funcs: 2, batch_norm: true } };
+    expect(passes(tinyTwin("fast", { frontend: basis }))).toBe(3);
+    expect(passes(tinyTwin("fast", { frontend: { type: "da" } }))).toBe(1);
   });
 
   test("gives float32 rates under autocast, close to those of full precision", () => {

@@ -18,7 +18,8 @@ import type { Formulation, Identity, Layer, Observer } from "./modules/layer.ts"
 import type { Modulator } from "./modules/modulator.ts";
 import { BatchNorm } from "./modules/norm.ts";
 import type { Readout } from "./modules/readout.ts";
-import type { ConvGru } from "./modules/recurrent.ts";
+import type { Recurrent } from "./modules/recurrent.ts";
+import { fitsShifter, type Shifter, shifterNeeds } from "./modules/shifter.ts";
 import { describeCore, type FeatureShape, ignoresStimulus, type SessionSpec } from "./shapes.ts";
 
 /** One session's samples of a batch. */
@@ -30,7 +31,7 @@ export interface SessionInput {
    * behaviour only.
    */
   stimulus: Tensor | null;
-  /** `[batch, behaviour features]`; null for models without a modulator. */
+  /** `[batch, behaviour features]`; null for models without modulator and shifter. */
   behavior: Tensor | null;
   /** Spike counts of earlier frames, `[batch, lags, units]`; read by models with spike history. */
   history?: Tensor | null;
@@ -45,10 +46,12 @@ export interface TwinParts {
   frontend: Layer;
   convnet: Convnet | null;
   modulator: Modulator | null;
-  recurrent: ConvGru | null;
+  recurrent: Recurrent | null;
   readouts: readonly Readout[];
   /** One per session, in models with spike history. */
   spikeHistory: readonly SpikeHistory[] | null;
+  /** One per session, in models with a shifter. */
+  shifters: readonly Shifter[] | null;
   outputActivation: Layer;
 }
 
@@ -73,11 +76,13 @@ export class Twin extends Module {
   readonly #frontend: Layer;
   readonly #convnet: Convnet | null;
   readonly #modulator: Modulator | null;
-  readonly #recurrent: ConvGru | null;
+  readonly #recurrent: Recurrent | null;
   readonly #outputActivation: Layer;
   readonly #baselines: readonly Tensor[] | null = null;
   /** One network per session, in models with spike history. */
   readonly spikeHistory: readonly SpikeHistory[] | null;
+  /** One per session, in models with a shifter. */
+  readonly shifters: readonly Shifter[] | null;
   readonly #fittingShapes = new Set<string>();
 
   /** Use `buildModel`. */
@@ -107,6 +112,8 @@ export class Twin extends Module {
     }
     this.spikeHistory = parts.spikeHistory;
     if (parts.spikeHistory) this.child("spike_history", new ModuleList(parts.spikeHistory));
+    this.shifters = parts.shifters;
+    if (parts.shifters) this.child("shifters", new ModuleList(parts.shifters));
   }
 
   get sessionNames(): readonly string[] {
@@ -182,13 +189,15 @@ export class Twin extends Module {
       return adapted.map((x, i) => this.coreForward(x, inputs[i]!.behavior, observe));
     }
     const behaviors = inputs.flatMap(({ behavior }) => behavior ?? []);
-    const behavior = behaviors.length === inputs.length ? cat(behaviors) : null;
+    const behavior = this.#modulator && behaviors.length === inputs.length ? cat(behaviors) : null;
     const features = this.coreForward(cat(adapted), behavior, observe);
     return features.split(adapted.map((x) => x.size(0)));
   }
 
-  #read({ session, history }: SessionInput, features: Tensor): Tensor {
-    const read = this.readouts[session]!.forward(features);
+  #read({ session, history, behavior }: SessionInput, features: Tensor): Tensor {
+    const shifter = this.shifters?.[session];
+    const shift = shifter ? shifter.forward(this.#checkGaze(shifter, session, behavior, features)) : null;
+    const read = this.readouts[session]!.forward(features, shift);
     const past = this.spikeHistory?.[session];
     const drive = past ? read.add(past.forward(this.#checkHistory(past, session, history, features))) : read;
     const output = this.#outputActivation.forward(drive);
@@ -235,6 +244,24 @@ export class Twin extends Module {
       );
     }
     return behavior;
+  }
+
+  #checkGaze({ input }: Shifter, session: number, behavior: Tensor | null, { shape, device }: Tensor): Tensor {
+    const needed = `[batch, ${shifterNeeds(input)} features]`;
+    const name = this.sessionNames[session];
+    if (!behavior) {
+      if (this.allowMissing) return zeros([shape[0]!, input.behaviorDim], { device });
+      throw new UserError(
+        `Cannot run the twin: session "${name}" was given no behaviour, its shifter reads ${needed}`,
+        { hint: "Add gaze to the dataset config as behavior, or pass zeros for an ablation." },
+      );
+    }
+    if (behavior.ndim === 2 && fitsShifter(input, behavior.size(1))) return behavior;
+    throw new UserError(
+      `Cannot run the twin: expected behaviour ${needed} for the shifter of session "${name}", ` +
+        `found [${behavior.shape.join(", ")}]`,
+      { hint: "Set shifter.params (features, behavior_dim) to what the dataset config serves as behavior." },
+    );
   }
 
   #checkHistory(

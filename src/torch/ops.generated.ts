@@ -121,6 +121,7 @@ export const OVERLOADS: Record<string, Record<string, string>> = {
   leaky_relu: { "": "T" },
   lerp: { Scalar: "T", Tensor: "T" },
   lerp_: { Scalar: "S", Tensor: "S" },
+  lgamma: { "": "T" },
   linalg_eigh: { "": "U", eigvals: "U" },
   linalg_norm: { "": "T" },
   linalg_qr: { "": "U" },
@@ -1048,6 +1049,12 @@ export interface Ops {
   lerp_: {
     Scalar(self: Tensor, end: Tensor, weight: number | boolean): Tensor;
     Tensor(self: Tensor, end: Tensor, weight: Tensor): Tensor;
+  };
+  /**
+   * aten::lgamma(Tensor self) -> Tensor
+   */
+  lgamma: {
+    (self: Tensor): Tensor;
   };
   /**
    * aten::linalg_eigh(Tensor self, str UPLO="L") -> (Tensor eigenvalues, Tensor eigenvectors)

@@ -36,7 +36,7 @@ export interface EpochEvent {
 
 /** Something a user may want to know, in one sentence. */
 export interface RunEvent {
-  type: "warning" | "checkpoint";
+  type: "warning" | "note" | "checkpoint";
   message: string;
 }
 

@@ -6,7 +6,7 @@ import { parseModelConfig } from "../config/model.ts";
 import { UserError } from "../errors.ts";
 import { openSafetensors } from "../formats/safetensors.ts";
 import { seedDefaultGenerator, setNumThreads, tensorStats } from "../torch/index.ts";
-import { statePath } from "./checkpoint.ts";
+import { statePath } from "./checkpoint-files.ts";
 import type { TrainOptions } from "./options.ts";
 import { tinyModel, tinySession, tinySessions } from "./tiny-run.fake.ts";
 import type { MetricRecord } from "./tracker.ts";
@@ -194,6 +194,13 @@ describe("train({ resume })", () => {
       expect(message).toContain(
         "session 1 was Allen_2022-02-16 with units 0, 10, 20, now it is Allen_2022-02-16 with units 0, 10, 21",
       );
+    });
+
+    test("other lags, naming those it was trained with", async () => {
+      const [first, ...others] = tinySessions();
+      const lags = { ...first!.config.keys_lags, stim: [0, 1, 2, 3, 5, 4] };
+      const message = await refusal({ sessions: [{ ...first!, train: first!.train.withLags(lags) }, ...others] });
+      expect(message).toContain("it has stim at lags 0, 1, 2, 3, 5, 4, the file expects lags 0, 1, 2, 3, 4, 5");
     });
 
     test("fewer sessions", async () => {

@@ -154,7 +154,7 @@ describe("setUpRun()", () => {
     [
       "a modulator for behaviour that the data do not serve",
       { modelConfig: parseModelConfig({ ...tinyModel(), modulator: { type: "film", params: { behavior_dim: 4 } } }) },
-      'session "Allen_2022-02-16": it serves 0 behaviour values, the modulator takes 4',
+      'session "Allen_2022-02-16": modulator.type film (model config) reads behaviour, but keys_lags has no "behavior"',
     ],
     [
       "a kernel longer than the lags",

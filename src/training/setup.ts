@@ -3,8 +3,8 @@
  * sections 6, 22 and 23).
  */
 
-import { existsSync, statSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
 import { loadDatasetConfigs } from "../config/dataset.ts";
 import { loadModelConfig } from "../config/load.ts";
 import type { ModelConfig } from "../config/model.ts";
@@ -16,23 +16,25 @@ import { TrainSampler, validationBatches, validationPlan } from "../data/sampler
 import { UserError } from "../errors.ts";
 import { makeFolder } from "../formats/folder.ts";
 import { buildModel } from "../models/build.ts";
-import { describeModel, type InputShape, ignoresStimulus, modelWarnings, type SessionSpec } from "../models/shapes.ts";
+import { lagReport } from "../models/lag-report.ts";
+import { modelWarnings } from "../models/model-warnings.ts";
+import { fitsShifter, shifterNeeds } from "../models/modules/shifter.ts";
+import { shifterOptions } from "../models/options.ts";
+import { describeModel, type InputShape, ignoresStimulus, type SessionSpec } from "../models/shapes.ts";
 import type { Twin } from "../models/twin.ts";
 import { AdamW, Generator, seedDefaultGenerator } from "../torch/index.ts";
 import { initializeReadoutBiases } from "./bias-init.ts";
-import {
-  type CheckpointSession,
-  loadParameters,
-  loadTrainingState,
-  type OpenCheckpoint,
-  openCheckpoint,
-} from "./checkpoint.ts";
-import { dataDigest } from "./data-digest.ts";
+import { loadTrainingState } from "./checkpoint.ts";
+import { lastCheckpoint, resumableCheckpoint } from "./checkpoint-files.ts";
+import { loadParameters, type ModelFile, openModelFile } from "./model-file.ts";
+import type { ModelSession } from "./model-info.ts";
+import { checkInputsServed, checkInputWidths, inputWarnings } from "./model-inputs.ts";
 import { experimentName } from "./naming.ts";
 import { parameterGroups } from "./optimizers.ts";
 import { DEFAULT_MAX_DATASETS, resolveSettings, type TrainingSettings, type TrainOptions } from "./options.ts";
 import { Regularizers } from "./regularizers.ts";
 import { freshRunState, type RunState } from "./run-state.ts";
+import { checkSessionFits, dataConfig, describeSession, inputShape } from "./session-fit.ts";
 import { type LossOptions, TrainingStep } from "./step.ts";
 
 /** A run that is ready for its next batch. */
@@ -44,7 +46,7 @@ export interface Run {
   /** Folder of the run's files. */
   directory: string;
   modelConfig: ModelConfig;
-  sessions: readonly CheckpointSession[];
+  sessions: readonly ModelSession[];
   /** Lags and pixels of the stimuli, null when there are none. */
   input: InputShape | null;
   twin: Twin;
@@ -60,18 +62,13 @@ export interface Run {
   state: RunState;
   /** What the user should know, one sentence each. */
   warnings: string[];
+  /** What is good to know about the model: the lags it sees. */
+  notes: readonly string[];
 }
 
 /** Streams of random numbers beside that of shuffling, which uses the seed itself. */
 const INITIALISATION_STREAM = 1;
 const DROPOUT_STREAM = 2;
-
-const LAST = "last.safetensors";
-
-/** Path of the checkpoint that is rewritten after every epoch. */
-export function lastCheckpoint(directory: string): string {
-  return join(directory, LAST);
-}
 
 /**
  * Prepares data and model of a run, and makes its folder.
@@ -81,8 +78,7 @@ export function lastCheckpoint(directory: string): string {
  */
 export function setUpRun(options: TrainOptions): Run {
   const { device = "cpu", resume } = options;
-  using checkpoint =
-    resume === undefined ? undefined : openCheckpoint(isFolder(resume) ? lastCheckpoint(resume) : resume);
+  using checkpoint = resume === undefined ? undefined : openModelFile(resumableCheckpoint(resume));
   const { settings, overridden } = settingsOf(options, device, checkpoint);
   const modelConfig = modelConfigOf(options, checkpoint);
   const prepared = prepareSessions(options, modelConfig, checkpoint);
@@ -130,18 +126,15 @@ function assembleRun(
   const optimizer = new AdamW(parameterGroups(twin.namedParameters(), { ...settings, excludedFromDecay }));
   const lossOptions = { logInput: twin.logRates, precision: settings.precision, device };
   const loaderOptions = { device, withStimulus: !ignoresStimulus(modelConfig, twin.sessions) };
+  const sessions = prepared.map(describeSession);
+  const lags = sets[0]!.lags.get("stim")?.lags;
+  const report = lags ? lagReport(modelConfig, { lags: [...lags], rateHz: sessions[0]!.frameRate ?? undefined }) : null;
   return {
     settings,
     device,
     modelConfig,
-    input: inputOf(prepared[0]!),
-    sessions: prepared.map(({ session, nUnits, cids, config, train }) => ({
-      name: session,
-      nUnits,
-      cids: [...cids],
-      config,
-      data: dataDigest(train),
-    })),
+    input: inputShape(prepared[0]!),
+    sessions,
     twin,
     optimizer,
     baseRates: optimizer.groups.map(({ lr }) => lr),
@@ -163,25 +156,27 @@ function assembleRun(
     state: freshRunState(settings.maxEpochs),
     warnings: [
       ...modelWarnings(modelConfig),
+      ...(report?.warnings ?? []),
+      ...inputWarnings(
+        modelConfig,
+        prepared.map(({ config }) => config),
+      ),
       ...prepared.flatMap(({ warnings }) => warnings),
       ...prepared
         .filter(({ val }) => val.length === 0)
         .map(({ session }) => `Session ${session} has no validation samples and no part in the score`),
       ...regularizers.warnings,
     ],
+    notes: report?.notes ?? [],
   };
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function settingsOf(
   options: TrainOptions,
   device: string,
-  checkpoint: OpenCheckpoint | undefined,
+  checkpoint: ModelFile | undefined,
 ): { settings: TrainingSettings; overridden: string[] } {
-  const { settings, changed } = resolveSettings(options, device, checkpoint?.info.settings);
+  const { settings, changed } = resolveSettings(options, device, checkpoint?.info.settings ?? undefined);
   const overridden = changed.map(({ name, stored, given }) => `${name} is ${given}, the checkpoint had ${stored}`);
   if (overridden.length > 0 && !options.overrideOnResume) {
     throw new UserError(`Cannot resume from "${checkpoint!.path}" with other settings: ${overridden.join("; ")}`, {
@@ -191,7 +186,7 @@ function settingsOf(
   return { settings, overridden };
 }
 
-function modelConfigOf({ modelConfig }: TrainOptions, checkpoint: OpenCheckpoint | undefined): ModelConfig {
+function modelConfigOf({ modelConfig }: TrainOptions, checkpoint: ModelFile | undefined): ModelConfig {
   if (typeof modelConfig === "string") return loadModelConfig(modelConfig).config;
   const config = modelConfig ?? checkpoint?.info.model_config;
   if (config !== undefined) return config;
@@ -202,41 +197,48 @@ function modelConfigOf({ modelConfig }: TrainOptions, checkpoint: OpenCheckpoint
 
 function prepareSessions(
   options: TrainOptions,
-  { modulator }: ModelConfig,
-  checkpoint: OpenCheckpoint | undefined,
+  model: ModelConfig,
+  checkpoint: ModelFile | undefined,
 ): readonly PreparedSession[] {
-  const { dataDir } = options;
-  const prepared =
-    options.sessions ?? sessionConfigsOf(options, checkpoint).map((config) => prepareSession(config, { dataDir }));
+  const { dataDir, modelConfig } = options;
+  const configs = options.sessions?.map(({ config }) => config) ?? sessionConfigsOf(options, checkpoint);
+  checkInputsServed(model, typeof modelConfig === "string" ? modelConfig : "model config", configs);
+  const prepared = options.sessions ?? configs.map((config) => prepareSession(config, { dataDir }));
+  checkInputWidths(model, prepared);
+  const gaze = shifterOptions(model.shifter);
   for (const { session, behaviorDim } of prepared) {
-    if (modulator.type === "none" || behaviorDim === modulator.params.behavior_dim) continue;
+    if (!gaze || fitsShifter(gaze, behaviorDim)) continue;
     throw new UserError(
-      `Cannot train on session "${session}": it serves ${behaviorDim} behaviour values, the modulator takes ${modulator.params.behavior_dim}`,
-      { hint: "Set modulator.params.behavior_dim to the number that the dataset configuration serves." },
+      `Cannot train on session "${session}": it serves ${behaviorDim} behaviour values, the shifter takes ${shifterNeeds(gaze)}`,
+      { hint: "Set shifter.params (features, behavior_dim) to what the dataset configuration serves as behavior." },
     );
   }
-  if (checkpoint) refuseOtherUnits(prepared, checkpoint);
+  if (checkpoint) refuseOtherSessions(prepared, checkpoint);
   return prepared;
 }
 
 function sessionConfigsOf(
   { datasetConfigsPath, maxDatasets = DEFAULT_MAX_DATASETS }: TrainOptions,
-  checkpoint: OpenCheckpoint | undefined,
+  checkpoint: ModelFile | undefined,
 ): readonly SessionConfig[] {
   if (datasetConfigsPath !== undefined) return loadDatasetConfigs(datasetConfigsPath, { maxDatasets }).sessions;
-  if (checkpoint !== undefined) return checkpoint.info.sessions.map(({ config }) => config);
+  if (checkpoint !== undefined) return checkpoint.info.sessions.map((session) => dataConfig(session, checkpoint.path));
   throw new UserError("Cannot train: no dataset configuration was given", {
     hint: "Pass the path of one: --dataset-configs experiments/dataset_configs/….yaml",
   });
 }
 
-/** Same numbers of units may hide other units, for which the readouts would be wrong. */
-function refuseOtherUnits(prepared: readonly PreparedSession[], { path, info }: OpenCheckpoint): void {
-  const describe = (name: string, cids: readonly number[]) => `${name} with units ${cids.join(", ")}`;
+/** Same numbers of units may hide other units, for which the readouts would be wrong; likewise with lags and pixels. */
+function refuseOtherSessions(prepared: readonly PreparedSession[], { path, info }: ModelFile): void {
+  const describe = (name: string, cids: readonly number[] | null) =>
+    cids === null ? name : `${name} with units ${cids.join(", ")}`;
   const found = prepared.map(({ session, cids }) => describe(session, cids));
   const expected = info.sessions.map(({ name, cids }) => describe(name, cids));
   const other = expected.findIndex((text, i) => text !== found[i]);
-  if (other < 0 && found.length === expected.length) return;
+  if (other < 0 && found.length === expected.length) {
+    for (const [i, session] of prepared.entries()) checkSessionFits({ path, ...info }, info.sessions[i]!, session);
+    return;
+  }
   const at = other < 0 ? expected.length : other;
   throw new UserError(
     `Cannot resume from "${path}": session ${at + 1} was ${expected[at] ?? "absent"}, now it is ${found[at] ?? "absent"}`,
@@ -248,7 +250,7 @@ function refuseOtherUnits(prepared: readonly PreparedSession[], { path, info }: 
 function placeOf(
   options: TrainOptions,
   settings: TrainingSettings,
-  checkpoint: OpenCheckpoint | undefined,
+  checkpoint: ModelFile | undefined,
 ): { name: string; directory: string } {
   const { modelConfig, maxDatasets = DEFAULT_MAX_DATASETS, checkpointDir, experimentName: given } = options;
   const before = checkpoint && resolve(dirname(checkpoint.path));
@@ -274,18 +276,10 @@ function buildTwin(config: ModelConfig, prepared: readonly PreparedSession[], se
     adapter,
     readout,
   }));
-  const inputs = prepared.map(inputOf);
+  const inputs = prepared.map(inputShape);
   for (const [i, input] of inputs.entries()) if (input) describeModel(config, input, [sessions[i]!]);
   const generator = new Generator(mixSeeds(seed, INITIALISATION_STREAM));
   return buildModel(config, sessions, { generator, input: inputs[0] ?? undefined });
-}
-
-/** Lags and pixels of a session's stimuli. */
-function inputOf({ train }: PreparedSession): InputShape | null {
-  const stimulus = train.lags.get("stim");
-  if (stimulus === undefined) return null;
-  const { height, width } = train.arrays(0);
-  return { frames: stimulus.lags.length, height, width };
 }
 
 function planValidation(
@@ -298,7 +292,7 @@ function planValidation(
 }
 
 /** Puts a run where the checkpoint's was. */
-function restore(run: Run, { path, info }: OpenCheckpoint, { overrideOnResume }: TrainOptions): void {
+function restore(run: Run, { path, info }: ModelFile, { overrideOnResume }: TrainOptions): void {
   const changed = run.sessions.filter(({ data }, i) => data !== info.sessions[i]!.data).map(({ name }) => name);
   if (changed.length > 0 && !overrideOnResume) {
     throw new UserError(

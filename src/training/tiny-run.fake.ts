@@ -12,15 +12,21 @@ import { SampleSet } from "../data/samples.ts";
 const LAGS = 6;
 const SIZE = 9;
 
-/** A session of white noise: unit u fires with the brightness of pixel (4, u + 2) two frames ago. */
-export function tinySession(name: string, { units = 3, frames = 400, seed = 1 } = {}): PreparedSession {
+/**
+ * A session of white noise: unit u fires with the brightness of pixel (4, u + 2) two frames ago. With `gaze`, behaviour is
+ * by how many pixels the image was elsewhere, -1, 0 or 1 in x and y: the pixel is (4 + y, u + 2 + x) then.
+ */
+export function tinySession(name: string, { units = 3, frames = 400, seed = 1, gaze = false } = {}): PreparedSession {
   const generator = new MersenneTwister(seed);
   const uniform = () => generator.next() / 2 ** 32;
   const stim = Uint8Array.from({ length: frames * SIZE * SIZE }, () => generator.next() & 255);
   const robs = new Float32Array(frames * units);
+  const looks = new MersenneTwister(seed + 1000);
+  const offsets = Float32Array.from({ length: 2 * frames }, () => (gaze ? (looks.next() % 3) - 1 : 0));
   for (let t = 2; t < frames; t++) {
+    const [x, y] = offsets.subarray(2 * t);
     for (let u = 0; u < units; u++) {
-      const level = stim[(t - 2) * SIZE * SIZE + 4 * SIZE + u + 2]! / 255;
+      const level = stim[(t - 2) * SIZE * SIZE + (4 + y!) * SIZE + u + 2 + x!]! / 255;
       robs[t * units + u] = Number(uniform() < level ** 3) + Number(uniform() < level ** 6);
     }
   }
@@ -30,11 +36,13 @@ export function tinySession(name: string, { units = 3, frames = 400, seed = 1 } 
       ["stim", { dtype: "uint8", shape: [frames, 1, SIZE, SIZE], data: stim }],
       ["robs", { dtype: "float32", shape: [frames, units], data: robs }],
       ["dfs", { dtype: "float32", shape: [frames, units], data: new Float32Array(frames * units).fill(1) }],
+      ...(gaze ? [["behavior", { dtype: "float32", shape: [frames, 2], data: offsets }] as const] : []),
     ],
     {},
     name,
   );
-  const keys_lags = { robs: 0, dfs: 0, stim: Array.from({ length: LAGS }, (_, lag) => lag) };
+  const stimulusLags = Array.from({ length: LAGS }, (_, lag) => lag);
+  const keys_lags = { robs: 0, dfs: 0, stim: stimulusLags, ...(gaze && { behavior: 0 }) };
   const samples = (start: number, end: number) =>
     new SampleSet({
       session: name,
@@ -52,7 +60,7 @@ export function tinySession(name: string, { units = 3, frames = 400, seed = 1 } 
     droppedTypes: [],
     train: samples(LAGS - 1, cut),
     val: samples(cut + LAGS - 1, frames),
-    behaviorDim: 0,
+    behaviorDim: gaze ? 2 : 0,
     nUnits: units,
     cids,
     warnings: [],

@@ -9,14 +9,15 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { releaseMemory, scope } from "../torch/index.ts";
-import { saveCheckpoint, statePath } from "./checkpoint.ts";
+import { saveCheckpoint } from "./checkpoint.ts";
+import { lastCheckpoint, statePath } from "./checkpoint-files.ts";
 import { HealthCheck, withMemoryAdvice } from "./health.ts";
 import { rateKeys } from "./optimizers.ts";
 import type { TrainOptions } from "./options.ts";
 import { advanceEarlyStopping, bestKept, retainBest } from "./retention.ts";
 import { addWeighted, weightedMeans } from "./run-state.ts";
 import { advancePlateau, scheduledRate } from "./schedules.ts";
-import { disposeRun, lastCheckpoint, type Run, setUpRun } from "./setup.ts";
+import { disposeRun, type Run, setUpRun } from "./setup.ts";
 import type { BatchReport } from "./step.ts";
 import { validate } from "./validate.ts";
 
@@ -92,8 +93,9 @@ class Trainer {
   }
 
   async run(): Promise<TrainResult> {
-    const { state, warnings } = this.job;
+    const { state, warnings, notes } = this.job;
     for (const message of warnings) this.warn(message);
+    for (const message of notes) this.options.onEvent?.({ type: "note", message });
     while (state.epoch < state.plannedEpochs && !state.stoppedEarly) {
       this.epochStartedAt = performance.now();
       const isWhole = state.batch === 0;
@@ -315,6 +317,7 @@ class Trainer {
       global_step: state.globalStep,
       metrics: state.metrics,
       settings,
+      imported: null,
     };
     saveCheckpoint(path, twin, info, { optimizer, device, run: state });
     this.options.onEvent?.({ type: "checkpoint", message: `Saved ${path}` });

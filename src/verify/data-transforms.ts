@@ -3,9 +3,9 @@
  * or repaired (data specification, section 8).
  */
 import { normalizeOp, type TransformOp, TransformOpSchema, transformOps } from "../config/ops.ts";
-import { type ConeParams, coneFilters } from "../data/cones.ts";
-import { basisMatrix, type TemporalBasisParams } from "../data/temporal-basis.ts";
 import { runPipeline } from "../data/transforms.ts";
+import { type ConeParams, coneFilters } from "../signal/cone-filters.ts";
+import { type RaisedCosineParams, raisedCosineBasis } from "../signal/raised-cosine.ts";
 import { type CaseResult, type Comparison, type GoldenFile, readGolden, runCase } from "./golden.ts";
 
 interface TransformCase {
@@ -60,7 +60,7 @@ function compareTransform(golden: GoldenFile<TransformGolden>, given: TransformC
   compare.same("element type", output.dtype, given.dtype);
   compare.close("output", output, golden.tensor(given.output), given);
   if (given.basis_matrix === undefined) return;
-  const basis = basisMatrix(ops[0]!.params as TemporalBasisParams);
+  const basis = raisedCosineBasis(ops[0]!.params as RaisedCosineParams);
   const expected = golden.tensor(given.basis_matrix);
   compare.close(
     "basis",

@@ -3,7 +3,7 @@
  * configuration.
  */
 
-import { BlockSchema, ConvParamsSchema } from "../config/block.ts";
+import { BlockSchema, ConvParamsSchema, PoolSchema } from "../config/block.ts";
 import { HistoryEncoderSchema, parseModelConfig } from "../config/model.ts";
 import { normalizeSection } from "../config/normalize.ts";
 import {
@@ -15,15 +15,15 @@ import {
   RecurrentSchema,
 } from "../config/sections.ts";
 import type { NdArray } from "../formats/array.ts";
-import { buildModel, makeAdapter, makeFrontend, makeReadout } from "../models/build.ts";
+import { buildModel, makeAdapter, makeFrontend, makeReadout, makeRecurrent } from "../models/build.ts";
 import { Block } from "../models/modules/block.ts";
-import { Conv, type Padding } from "../models/modules/conv.ts";
+import { makeConv, type Padding } from "../models/modules/conv.ts";
 import { Convnet } from "../models/modules/convnet.ts";
-import type { BuildContext, Formulation } from "../models/modules/layer.ts";
+import type { BuildContext, Formulation, Layer } from "../models/modules/layer.ts";
 import { Mlp } from "../models/modules/mlp.ts";
 import { makeModulator } from "../models/modules/modulator.ts";
+import { makePool } from "../models/modules/pool.ts";
 import { GaussianReadout } from "../models/modules/readout.ts";
-import { ConvGru } from "../models/modules/recurrent.ts";
 import {
   blockOptions,
   convnetOptions,
@@ -31,10 +31,9 @@ import {
   mlpOptions,
   modulatorOptions,
   paddingOf,
-  recurrentOptions,
-  UnavailableError,
+  poolOptions,
 } from "../models/options.ts";
-import type { SessionSpec } from "../models/shapes.ts";
+import { type SessionSpec, UNKNOWN_INPUT } from "../models/shapes.ts";
 import type { Twin } from "../models/twin.ts";
 import { Generator, type Module, type Tensor } from "../torch/index.ts";
 
@@ -56,31 +55,51 @@ export function freshContext(formulation: Formulation): BuildContext {
 // --- components --------------------------------------------------------------------------------------------------------
 
 /** Arguments of a component as its author wrote them. */
-export type ComponentArgs = Record<string, unknown> & { in_channels: number; out_channels: number; input_dim: number };
+export type ComponentArgs = Record<string, unknown> & {
+  in_channels: number;
+  sampling_rate: number;
+  out_channels: number;
+  input_dim: number;
+};
 
-/** @throws UnavailableError for a component that cannot be built yet */
-export function buildComponent(component: string, args: ComponentArgs, formulation: Formulation): Subject {
+/** Shapes of a case's inputs by name. */
+export type InputShapes = Readonly<Record<string, readonly number[]>>;
+
+export function buildComponent(
+  component: string,
+  args: ComponentArgs,
+  inputs: InputShapes,
+  formulation: Formulation,
+): Subject {
   const context = freshContext(formulation);
   const section = normalizeSection({ type: args.type, params: args.params ?? {} });
   const [family] = component.split(".");
   switch (family) {
     case "adapter":
       return layer(makeAdapter(AdapterSchema.parse(section), context));
-    case "frontend":
-      return layer(makeFrontend(FrontendSchema.parse(section), args.in_channels, context).layer);
+    case "frontend": {
+      const input = { channels: args.in_channels, samplingRate: args.sampling_rate };
+      return layer(makeFrontend(FrontendSchema.parse(section), input, context).layer);
+    }
     case "convnet":
       return layer(new Convnet(convnetOptions(ConvnetSchema.parse(section), args.in_channels)!, context));
-    case "recurrent":
-      return layer(new ConvGru(recurrentOptions(RecurrentSchema.parse(section), args.input_dim)!, context));
+    case "recurrent": {
+      const [height, width] = inputs.x!.slice(-2);
+      const map = { channels: args.input_dim, height: height!, width: width! };
+      return layer(makeRecurrent(RecurrentSchema.parse(section), map, context)!);
+    }
     case "conv":
       return layer(buildConv(component, args, context));
+    case "pool":
+      return layer(makePool(poolOptions(PoolSchema.parse(normalizeSection(args)), args.in_channels)!, context));
     case "conv_block":
       return layer(buildBlock(args, context));
     case "mlp":
       return layer(buildMlp(args, context));
     case "readout": {
       const config = ReadoutSchema.parse(section);
-      const readout = makeReadout(config, args.in_channels, config.params.n_units ?? 0, context);
+      const map = { channels: args.in_channels, height: UNKNOWN_INPUT.height, width: UNKNOWN_INPUT.width };
+      const readout = makeReadout(config, map, config.params.n_units ?? 0, context);
       const mask = (x: Tensor) => (readout as GaussianReadout).gaussianMask(x.size(-2), x.size(-1));
       const stages = (inputs: NamedTensors) =>
         new Map(readout instanceof GaussianReadout ? [["mask", mask(inputs.get("x")!).toArray()]] : []);
@@ -94,7 +113,7 @@ export function buildComponent(component: string, args: ComponentArgs, formulati
       return { module: modulator, run, stages: () => new Map() };
     }
     default:
-      throw new UnavailableError(component);
+      throw new Error(`Golden case of an unknown component: ${component}`);
   }
 }
 
@@ -103,11 +122,11 @@ function layer(module: Module & { forward(x: Tensor): Tensor }): Subject {
   return { module, run, stages: () => new Map() };
 }
 
-function buildConv(component: string, args: ComponentArgs, context: BuildContext): Conv {
+function buildConv(component: string, args: ComponentArgs, context: BuildContext): Layer {
   const { in_channels: inChannels, out_channels: outChannels, ...params } = args;
   const config = ConvParamsSchema.parse(normalizeSection({ ...params, type: component.split(".")[1] }));
   const padding = paddingOf(config.padding).map((p) => [p, p] as const) as unknown as Padding;
-  return new Conv({ ...convOptions(config, true), inChannels, outChannels, padding }, context);
+  return makeConv({ ...convOptions(config, true), inChannels, outChannels, padding }, context);
 }
 
 function buildBlock(args: ComponentArgs, context: BuildContext): Block {
@@ -136,13 +155,18 @@ export interface GoldenModel {
   dataset_configs?: readonly GoldenDataset[];
 }
 
-/** @throws UnavailableError for a model with a component that cannot be built yet */
-export function buildTwin({ model_config, dataset_configs }: GoldenModel, formulation: Formulation): Subject {
+export function buildTwin(
+  { model_config, dataset_configs }: GoldenModel,
+  inputs: InputShapes,
+  formulation: Formulation,
+): Subject {
   const config = parseModelConfig(model_config);
   const sessions = dataset_configs?.map(sessionSpec) ?? [
     { name: "session", nUnits: config.readout.params.n_units ?? 0 },
   ];
-  const twin = buildModel(config, sessions, freshContext(formulation));
+  const [frames, height, width] = inputs.stimulus?.slice(2) ?? [];
+  const input = inputs.stimulus && { frames: frames!, height: height!, width: width! };
+  const twin = buildModel(config, sessions, { ...freshContext(formulation), input });
   const names = dataset_configs ? dataset_configs.map((_, i) => `out${i}`) : ["out"];
   return {
     module: twin,

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { writeRecording } from "../../src/data/recording-files.ts";
 import { generateSession } from "../../src/data/synthetic/population.ts";
 import { PRESETS } from "../../src/data/synthetic/presets.ts";
-import { openCheckpoint } from "../../src/training/checkpoint.ts";
+import { openModelFile } from "../../src/training/model-file.ts";
 import { runCli } from "./run-cli.ts";
 
 const EXPERIMENTS = resolve(import.meta.dirname, "../../experiments");
@@ -59,12 +59,12 @@ test("train, eval and --resume work on the main dataset's structure, wherever th
   expect(trained).toContain("finished after 1 epochs, 2 steps");
 
   const path = join(folder, "checkpoints", "run", "last.safetensors");
-  using checkpoint = openCheckpoint(path);
+  using checkpoint = openModelFile(path);
   const { config, nUnits } = checkpoint.info.sessions[1]!;
   expect(nUnits).toBe(6);
-  expect(config.types).toEqual(["backimage", "gaborium", "gratings"]);
-  expect(config.keys_lags.stim).toHaveLength(33);
-  expect(config.data_dir).toBe(join(folder, "data"));
+  expect(config?.types).toEqual(["backimage", "gaborium", "gratings"]);
+  expect(config?.keys_lags.stim).toHaveLength(33);
+  expect(config?.data_dir).toBe(join(folder, "data"));
 
   const scores = await succeed(`eval --device cpu --threads 2 --batch-size 16 --checkpoint ${path}`, elsewhere);
   for (const name of SESSIONS) expect(scores).toMatch(new RegExp(`^${name} +6 +\\d+ +\\d+ +-?\\d\\.\\d{4}`, "m"));

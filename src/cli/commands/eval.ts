@@ -15,6 +15,7 @@ interface EvalFlags extends DeviceFlags {
   checkpoint: string;
   analyses: Analysis[];
   dataDir?: string;
+  sessions?: string[];
   batchSize: number;
   out?: string;
   json?: boolean;
@@ -26,6 +27,7 @@ export function evalCommand(): Command {
     "eval --checkpoint checkpoints/my_run",
     "eval --checkpoint checkpoints/my_run/last.safetensors --out scores.csv",
     "eval --checkpoint checkpoints/my_run --analyses bps,correlation",
+    "eval --checkpoint twin.safetensors --data-dir /mnt/recordings --sessions Allen_2022-04-13",
   ])
     .requiredOption("--checkpoint <path>", "checkpoint, or the folder of a run for its best one")
     .option(
@@ -35,6 +37,7 @@ export function evalCommand(): Command {
       ["bps"],
     )
     .option("--data-dir <dir>", "folder with the sessions' folders (default: where they were for training)")
+    .option("--sessions <list>", "names of the sessions to score, separated by commas (default: all)", names)
     .option("--batch-size <samples>", "samples at a time; scores do not depend on it", wholeNumber(1), 256)
     .option("--out <file>", "write the score of every unit: .csv or .json", outFile)
     .option("--json", "print the scores of every unit as JSON");
@@ -43,11 +46,10 @@ export function evalCommand(): Command {
 
 async function runEval(flags: EvalFlags): Promise<void> {
   const device = await chooseDevice(flags);
-  const { bestCheckpointFile } = await import("../checkpoint-path.ts");
   const { scoreTwin } = await import("../score-twin.ts");
-  const { loadTwin } = await import("../../training/checkpoint.ts");
-  const path = bestCheckpointFile(flags.checkpoint);
-  const loaded = loadTwin(path, { device });
+  const { loadTwin } = await import("../../training/model-file.ts");
+  const loaded = loadTwin(flags.checkpoint, { device });
+  const { path } = loaded;
   const line = new ProgressLine();
   const sessions = await withInterrupt(
     (text) => line.line(text),
@@ -57,6 +59,7 @@ async function runEval(flags: EvalFlags): Promise<void> {
         device,
         signal,
         onSession: (name, done, total) => line.update({ label: `scoring ${name}`, done, total, details: [] }),
+        onWarning: (message) => line.line(`warning: ${message}`),
       }),
   ).finally(() => {
     line.clear();
@@ -73,6 +76,13 @@ async function runEval(flags: EvalFlags): Promise<void> {
   const isCsv = extname(flags.out) === ".csv";
   writeFileAtomic(flags.out, isCsv ? scoresAsCsv(sessions, flags.analyses) : `${JSON.stringify(data, null, 1)}\n`);
   note(`Scores of every unit: ${flags.out}`);
+}
+
+function names(text: string): string[] {
+  return text
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
 }
 
 function outFile(text: string): string {

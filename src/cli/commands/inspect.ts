@@ -4,7 +4,7 @@
 import type { Command } from "commander";
 import { describeCommand } from "../command.ts";
 import { print, printJson } from "../terminal.ts";
-import { wholeNumber } from "../values.ts";
+import { counts, positiveNumber, wholeNumber } from "../values.ts";
 
 /** The `inspect` command with its kinds of things. */
 export function inspectCommand(): Command {
@@ -70,17 +70,19 @@ interface ModelFlags {
   lags: number;
   height: number;
   width: number;
-  units: number;
+  units: number[];
+  rate?: number;
+  detail?: boolean;
   json?: boolean;
 }
 
 function modelCommand(): Command {
   return describeCommand(
     "inspect model",
-    "Show a model's stages with shapes, parameters and cost, without building it.",
+    "Show a model's stages with shapes, parameters and cost, and which lags its output can see, without building it.",
     [
       "inspect model experiments/model_configs/demo.yaml --dataset-configs demo/data/dataset.yaml",
-      "inspect model experiments/model_configs/demo.yaml --lags 25 --height 51 --width 51 --units 100",
+      "inspect model experiments/model_configs/demo.yaml --lags 33 --rate 120 --units 8,12 --detail",
     ],
   )
     .argument("<file>", "model file")
@@ -88,12 +90,16 @@ function modelCommand(): Command {
     .option("--lags <frames>", "stimulus frames of a sample", wholeNumber(1), 25)
     .option("--height <pixels>", "of a frame", wholeNumber(1), 51)
     .option("--width <pixels>", "of a frame", wholeNumber(1), 51)
-    .option("--units <count>", "units of one session", wholeNumber(1), 100)
-    .option("--json", "print as JSON")
-    .action(async (file: string, { datasetConfigs, lags, height, width, units, json }: ModelFlags) => {
+    .option("--units <list>", "units of every session: 100, or 8,12 for two", counts, [100])
+    .option("--rate <Hz>", "frames per second, to show lags in milliseconds", positiveNumber)
+    .option("--detail", "also show the layers inside blocks")
+    .option("--json", "print everything as JSON")
+    .action(async (file: string, flags: ModelFlags) => {
       const { formatModel, inspectModel } = await import("../inspect-model.ts");
-      const summary = inspectModel(file, { datasetConfigs, input: { frames: lags, height, width }, units });
+      const { datasetConfigs, lags, height, width, units, rate, detail, json } = flags;
+      const input = { frames: lags, height, width };
+      const summary = inspectModel(file, { datasetConfigs, input, units, rateHz: rate });
       if (json) printJson(summary);
-      else print(formatModel(summary));
+      else print(formatModel(summary, { detail }));
     });
 }

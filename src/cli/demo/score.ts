@@ -5,7 +5,8 @@ import type { SessionConfig } from "../../config/session.ts";
 import { prepareSession } from "../../data/prepare.ts";
 import { type PredictOptions, predictSamples } from "../../eval/predict.ts";
 import type { Twin } from "../../models/twin.ts";
-import { loadTwin } from "../../training/checkpoint.ts";
+import { loadTwin } from "../../training/model-file.ts";
+import { dataConfig } from "../../training/session-fit.ts";
 import { type ScoredSession, type ScoreOptions, scoreTwin } from "../score-twin.ts";
 import { averageRepeats, type RepeatMeans } from "./repeats.ts";
 
@@ -35,7 +36,7 @@ export async function evaluateDemo(path: string, options: ScoreOptions): Promise
     const { twin } = loaded;
     const sessions: DemoSession[] = [];
     for (const [index, scored] of (await scoreTwin(loaded, options)).entries()) {
-      const repeats = await repeatMeans(twin, index, loaded.sessions[index]!.config, options);
+      const repeats = await repeatMeans(twin, index, dataConfig(loaded.sessions[index]!, path), options);
       sessions.push({ ...scored, repeats });
     }
     const parameters = [...twin.namedParameters()].reduce((sum, { tensor }) => sum + tensor.numel, 0);

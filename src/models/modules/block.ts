@@ -5,10 +5,10 @@
 
 import { Module, ops, type Tensor } from "../../torch/index.ts";
 import { type ActivationOptions, makeActivation, SplitRelu } from "./activation.ts";
-import { Conv, type ConvOptions, frame, NO_PADDING, type Padding } from "./conv.ts";
+import { type BlockConvOptions, type ConvOptions, frame, makeConv, NO_PADDING, type Padding } from "./conv.ts";
 import { type BuildContext, Layer, type Triple } from "./layer.ts";
 import { GlobalResponseNorm, makeNorm, type NormOptions } from "./norm.ts";
-import { Pool, type PoolOptions } from "./pool.ts";
+import { makePool, Pool, type PoolOptions } from "./pool.ts";
 
 export type BlockStage = "pad" | "conv" | "norm" | "act" | "dropout" | "pool";
 
@@ -16,7 +16,7 @@ export interface BlockOptions {
   inChannels: number;
   /** Channels of the convolution; a split relu doubles them. */
   outChannels: number;
-  conv: Omit<ConvOptions, "inChannels" | "outChannels" | "padding">;
+  conv: Omit<BlockConvOptions, "inChannels" | "outChannels" | "padding">;
   /** As configured; the block decides what becomes of it, see {@link blockPadding}. */
   padding: Triple;
   norm: NormOptions;
@@ -81,18 +81,18 @@ function blockOutChannels({
 
 /** The parts by stage, under the name the reference keeps them. All exist, whether or not the order runs them. */
 class Components extends Module {
-  readonly conv: Conv;
+  readonly conv: Layer;
   readonly norm: Layer;
   readonly act: Layer;
-  readonly pool: Pool | null;
+  readonly pool: Layer | null;
 
   constructor(options: BlockOptions, convPadding: Pick<ConvOptions, "padding" | "paddingMode">, context: BuildContext) {
     super();
     const { inChannels, outChannels } = options;
-    this.conv = this.child("conv", new Conv({ ...options.conv, inChannels, outChannels, ...convPadding }, context));
+    this.conv = this.child("conv", makeConv({ ...options.conv, inChannels, outChannels, ...convPadding }, context));
     this.norm = this.child("norm", makeNorm(options.norm, outChannels, context));
     this.act = this.child("act", makeActivation(options.activation, context));
-    this.pool = options.pool ? this.child("pool", new Pool(options.pool)) : null;
+    this.pool = options.pool ? this.child("pool", makePool(options.pool, context)) : null;
   }
 }
 
@@ -139,7 +139,8 @@ export class Block extends Layer {
     const poolsFirst =
       fast &&
       stages[at + 1] === "pool" &&
-      pool?.options.type === "max" &&
+      pool instanceof Pool &&
+      pool.options.type === "max" &&
       act instanceof SplitRelu &&
       act.splitDim === 1;
     if (!poolsFirst) return stages.map((stage) => run[stage]);

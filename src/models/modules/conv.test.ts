@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { scope, tensor, tensorScope } from "../../torch/index.ts";
 import { context, doubles, expectSameOutcome, expectTrueGradients, outcomeOf, shaken } from "../comparison.fake.ts";
-import { Conv, type ConvOptions, frame, type PaddingMode } from "./conv.ts";
+import { Conv, type ConvOptions, DepthwiseConv, frame, type PaddingMode } from "./conv.ts";
 
 const windowed: ConvOptions = {
   inChannels: 2,
@@ -83,7 +83,7 @@ describe("Conv", () => {
   test("starts unit-norm kernels that the window then shortens", () => {
     using _scope = tensorScope();
     const conv = new Conv({ ...windowed, kernelSize: [1, 9, 9] }, context());
-    const norms = conv.effectiveWeight().norm([1, 2, 3, 4]);
+    const norms = conv.kernel.effectiveWeight().norm([1, 2, 3, 4]);
     expect(norms.mean().item()).toBeCloseTo(0.33, 1);
   });
 });
@@ -113,5 +113,36 @@ describe("frame()", () => {
   test("takes samples away where padding is negative", () => {
     expect(columns(-1, 2, "replicate")).toEqual([2, 3, 4, 4, 4]);
     expect(columns(-1, -2, "replicate")).toEqual([2]);
+  });
+});
+
+describe("DepthwiseConv", () => {
+  const options: ConvOptions = { inChannels: 3, outChannels: 2, kernelSize: [3, 5, 5], bias: true };
+  const cases: [string, Partial<ConvOptions>][] = [
+    ["plain", {}],
+    ["window", { window: { type: "hann" } }],
+    ["window and weight norm", { window: { type: "hann" }, weightNorm: "free" }],
+    ["unit norm along another axis", { weightNorm: "unit", weightNormDim: 2 }],
+    ["stride and dilation", { stride: [1, 2, 2], dilation: [2, 1, 1] }],
+  ];
+  test.each(cases)("has true gradients, the same in both formulations: %s", (_, change) => {
+    using _scope = tensorScope();
+    const x = doubles([2, 3, 6, 9, 9]);
+    const [fast, reference] = (["fast", "reference"] as const).map((formulation) => {
+      const conv = shaken(new DepthwiseConv({ ...options, ...change }, context(formulation)));
+      expectTrueGradients(conv, { x }, () => [conv.forward(x)]);
+      return outcomeOf(conv, { x }, () => [conv.forward(x)]);
+    });
+    expectSameOutcome(fast!, reference!);
+  });
+
+  test("filters every channel by itself, then mixes them, with one bias", () => {
+    using _scope = tensorScope();
+    const names = [...new DepthwiseConv(options, context()).stateDict()].map(([name, { shape }]) => [name, shape]);
+    expect(names).toEqual([
+      ["depthwise.weight", [3, 1, 3, 5, 5]],
+      ["pointwise.weight", [2, 3, 1, 1, 1]],
+      ["pointwise.bias", [2]],
+    ]);
   });
 });

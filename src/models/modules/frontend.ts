@@ -1,10 +1,11 @@
 /**
  * @file The learnt temporal frontend: one set of temporal kernels applied at every pixel (model specification, section
- * 5.2).
+ * 5.2). `makeFrontend` in build.ts chooses between this one and the others, each of which has its own file.
  */
 
-import { cat, linspace, ops, randn, stack, type Tensor, tensor, zeros } from "../../torch/index.ts";
+import { cat, linspace, randn, stack, type Tensor, tensor, zeros } from "../../torch/index.ts";
 import { Conv, type PaddingMode } from "./conv.ts";
+import { filterLags } from "./lag-filter.ts";
 import { type BuildContext, Layer, type Triple } from "./layer.ts";
 import { MagnoParvoSplit } from "./split-mp.ts";
 import type { WindowOptions } from "./window.ts";
@@ -61,7 +62,9 @@ export class LearnableTemporal extends Layer {
       ),
     );
     if (init !== "random" && (applyInit || (!options.window && !options.weightNorm))) {
-      this.#conv.initialize(initialKernels(init, kernelSize, channels, context).view([channels, 1, kernelSize, 1, 1]));
+      this.#conv.kernel.initialize(
+        initialKernels(init, kernelSize, channels, context).view([channels, 1, kernelSize, 1, 1]),
+      );
     }
     const unit = [...stride, ...dilation].every((step) => step === 1);
     this.#asProduct = context.formulation === "fast" && unit;
@@ -72,40 +75,19 @@ export class LearnableTemporal extends Layer {
     return this.#asProduct ? this.#product(input) : this.#conv.forward(input);
   }
 
-  /**
-   * The convolution as a matrix product over lags: with so few channels a convolution kernel leaves the processor idle,
-   * nine times longer than this on a CPU.
-   */
+  /** The convolution as a matrix product over lags. */
   #product(x: Tensor): Tensor {
-    const { weight, padding } = this.#conv.cropped();
+    const { weight, padding } = this.#conv.kernel.cropped();
     const [skip, drop] = [-padding[0][0], -padding[0][1]];
     const used = x.slice(2, skip, x.size(2) - drop);
-    const [batch, groups, frames, height, width] = used.shape as [number, number, number, number, number];
-    const taps = weight.size(2);
-    const kernels = weight.view([groups, -1, taps]);
-    const outputs = Array.from({ length: groups }, (_, group) => {
-      const matrix = bandMatrix(kernels.select(0, group), frames);
-      const pixels = used.select(1, group).reshape([batch, frames, height * width]);
-      return ops
-        .bmm(matrix.unsqueeze(0).expand([batch, ...matrix.shape]), pixels)
-        .view([batch, -1, frames - taps + 1, height, width]);
-    });
+    const groups = used.size(1);
+    const kernels = weight.view([groups, -1, weight.size(2)]);
+    const outputs = Array.from({ length: groups }, (_, group) =>
+      filterLags(used.select(1, group), kernels.select(0, group), [0, 0], "fast"),
+    );
     const y = cat(outputs, 1);
-    return this.#conv.bias ? y.add(this.#conv.bias.view([1, -1, 1, 1, 1])) : y;
+    return this.#conv.kernel.bias ? y.add(this.#conv.kernel.bias.view([1, -1, 1, 1, 1])) : y;
   }
-}
-
-/**
- * The matrix `[kernels * (frames - taps + 1), frames]` that applies kernels `[kernels, taps]` at every position of
- * `frames` samples: row (n, i) holds kernel n from column i on.
- */
-function bandMatrix(kernels: Tensor, frames: number): Tensor {
-  const [count, taps] = kernels.shape as [number, number];
-  const positions = frames - taps + 1;
-  // Rows that are one longer than a row of the matrix, read on without the gap: every row starts one further right.
-  const row = ops.constant_pad_nd(kernels, [0, positions]).unsqueeze(1);
-  const rows = row.expand([count, positions, frames + 1]).reshape([count, positions * (frames + 1)]);
-  return rows.slice(1, 0, positions * frames).reshape([count * positions, frames]);
 }
 
 // --- initial kernels -------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import { Module, ModuleList, ops, type Tensor } from "../../torch/index.ts";
 import { type ActivationOptions, makeActivation } from "./activation.ts";
 import { type BuildContext, Layer, uniformFanIn } from "./layer.ts";
 import { makeNorm, type NormOptions } from "./norm.ts";
+import { SpectralLinear, type SpectralNormOptions } from "./spectral-norm.ts";
 
 export interface MlpOptions {
   inputDim: number;
@@ -19,6 +20,8 @@ export interface MlpOptions {
   residual?: boolean;
   /** Treats the last layer like a hidden one, but without dropout. */
   outputActivation?: boolean;
+  /** Divides every weight by its largest singular value; null: not. */
+  spectralNorm?: SpectralNormOptions | null;
 }
 
 /** `[batch, in]` to `[batch, out]`: `x W^T + b`. */
@@ -37,16 +40,23 @@ export class Linear extends Layer {
   }
 }
 
+function makeLinear(inputDim: number, outputDim: number, options: MlpOptions, context: BuildContext): Layer {
+  const { bias = true, spectralNorm } = options;
+  return spectralNorm
+    ? new SpectralLinear(inputDim, outputDim, { ...spectralNorm, bias }, context)
+    : new Linear(inputDim, outputDim, bias, context);
+}
+
 /** Linear, norm, activation, dropout. */
 class HiddenLayer extends Layer {
-  readonly #linear: Linear;
+  readonly #linear: Layer;
   readonly #norm: Layer;
   readonly #activation: Layer;
   readonly #dropout: number;
 
   constructor(inputDim: number, outputDim: number, options: MlpOptions, dropout: number, context: BuildContext) {
     super();
-    this.#linear = this.child("linear", new Linear(inputDim, outputDim, options.bias ?? true, context));
+    this.#linear = this.child("linear", makeLinear(inputDim, outputDim, options, context));
     this.#norm = this.child("norm", makeNorm(options.norm ?? { type: "none" }, outputDim, context));
     this.#activation = this.child("act", makeActivation(options.activation, context));
     this.#dropout = dropout;
@@ -61,21 +71,21 @@ class HiddenLayer extends Layer {
 /** `[batch, inputDim]` to `[batch, outputDim]`. */
 export class Mlp extends Module {
   readonly outputDim: number;
+  protected readonly lastLayer: Layer;
   readonly #layers: ModuleList<Layer>;
   readonly #residual: boolean;
 
   constructor(options: MlpOptions, context: BuildContext) {
     super();
-    const { inputDim, hiddenDims, outputDim, dropout = 0, bias = true } = options;
+    const { inputDim, hiddenDims, outputDim, dropout = 0 } = options;
     this.outputDim = outputDim;
     const widths = [inputDim, ...hiddenDims];
     const layers: Layer[] = hiddenDims.map((width, i) => new HiddenLayer(widths[i]!, width, options, dropout, context));
     const lastInput = widths.at(-1)!;
-    layers.push(
-      options.outputActivation
-        ? new HiddenLayer(lastInput, outputDim, options, 0, context)
-        : new Linear(lastInput, outputDim, bias, context),
-    );
+    this.lastLayer = options.outputActivation
+      ? new HiddenLayer(lastInput, outputDim, options, 0, context)
+      : makeLinear(lastInput, outputDim, options, context);
+    layers.push(this.lastLayer);
     this.#layers = this.child("mlp", new ModuleList(layers));
     this.#residual = (options.residual ?? false) && inputDim === outputDim;
   }

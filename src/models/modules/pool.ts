@@ -3,18 +3,34 @@
  */
 
 import { ops, type Tensor } from "../../torch/index.ts";
-import { Layer, type Triple } from "./layer.ts";
+import { type BuildContext, Layer, type Triple } from "./layer.ts";
+import { LocalAttention, type LocalAttentionOptions } from "./local-attention.ts";
+import { SqueezePool, type SqueezePoolOptions } from "./squeeze-pool.ts";
 
-export type PoolOptions =
+export type PoolOptions = SimplePoolOptions | SqueezePoolOptions | LocalAttentionOptions;
+
+export type SimplePoolOptions =
   | { type: "max" | "avg"; kernelSize: Triple; stride: Triple; padding: Triple }
   /** `kernelSize` is the size of the output. */
   | { type: "adaptivemax" | "adaptiveavg"; kernelSize: Triple };
 
+export function makePool(options: PoolOptions, context: BuildContext): Layer {
+  switch (options.type) {
+    case "aablur":
+    case "se_pool":
+      return new SqueezePool(options, context);
+    case "locatt":
+      return new LocalAttention(options, context);
+    default:
+      return new Pool(options);
+  }
+}
+
 /** Pools `[batch, channels, T, H, W]` over its last three axes. */
 export class Pool extends Layer {
-  readonly options: PoolOptions;
+  readonly options: SimplePoolOptions;
 
-  constructor(options: PoolOptions) {
+  constructor(options: SimplePoolOptions) {
     super();
     this.options = options;
   }

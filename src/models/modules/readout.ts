@@ -1,12 +1,19 @@
 /**
- * @file Readouts: from shared features to the units of one session (model specification, section 14).
+ * @file Readouts: from shared features to the units of one session (model specification, section 14). Those of the
+ * reference are here, others in `point-readout.ts` and `factorized-readout.ts`.
  */
 
 import { arange, full, Module, ops, randn, type Tensor, zeros } from "../../torch/index.ts";
 import { type BuildContext, uniformFanIn } from "./layer.ts";
 import { Linear } from "./mlp.ts";
 
-/** Features `[batch, channels, T, H, W]` (the last frame is read) or `[batch, channels, H, W]` to `[batch, nUnits]`. */
+/**
+ * Features `[batch, channels, T, H, W]` (the last frame is read) or `[batch, channels, H, W]` to `[batch, nUnits]`.
+ *
+ * Readouts that look at places of the map also take a shift per sample, `[batch, 2]`: by how far all units of the session
+ * look to the right (x) and down (y), in half widths and half heights of the map (from the middle to the centre of the
+ * outermost pixel). Others have no use for it.
+ */
 export abstract class Readout extends Module {
   readonly nUnits: number;
 
@@ -15,14 +22,14 @@ export abstract class Readout extends Module {
     this.nUnits = nUnits;
   }
 
-  abstract forward(features: Tensor): Tensor;
+  abstract forward(features: Tensor, shift?: Tensor | null): Tensor;
 
   /** The offset added to every unit, or null when the readout has none. */
   abstract readonly bias: Tensor | null;
 }
 
-/** The frame that is read. */
-function lastFrame(features: Tensor): Tensor {
+/** The frame that is read: `[batch, channels, H, W]`. */
+export function lastFrame(features: Tensor): Tensor {
   return features.ndim === 5 ? features.select(2, features.size(2) - 1) : features;
 }
 
@@ -36,13 +43,19 @@ export interface GaussianReadoutOptions {
   initialMeanScale: number;
 }
 
-/** The 1x1 convolution of the features, under the name the reference keeps it. */
-class Features extends Module {
+/** How every unit weighs the features, under the name and in the shape of the reference's 1x1 convolution. */
+export class Features extends Module {
+  /** `[nUnits, channels, 1, 1]` */
   readonly weight: Tensor;
 
   constructor(channels: number, nUnits: number, context: BuildContext) {
     super();
     this.weight = this.parameter("weight", uniformFanIn([nUnits, channels, 1, 1], channels, context));
+  }
+
+  /** Features as every unit sees them, `[batch, channels, nUnits]`, to their weighted sums `[batch, nUnits]`. */
+  weigh(seen: Tensor): Tensor {
+    return seen.mul(this.weight.flatten(1).transpose(0, 1)).sum(1);
   }
 }
 
@@ -97,11 +110,49 @@ export class GaussianReadout extends Readout {
     return e.div(e.sum([1, 2], true).add(1e-8));
   }
 
-  override forward(features: Tensor): Tensor {
+  override forward(features: Tensor, shift: Tensor | null = null): Tensor {
     const frame = lastFrame(features);
-    const maps = ops.conv2d(frame, this.features.weight);
-    const pooled = maps.mul(this.gaussianMask(frame.size(2), frame.size(3))).sum([2, 3]);
+    const pooled = shift ? this.#poolShifted(frame, shift) : this.#pool(frame);
     return this.bias ? pooled.add(this.bias) : pooled;
+  }
+
+  #pool(frame: Tensor): Tensor {
+    const maps = ops.conv2d(frame, this.features.weight);
+    return maps.mul(this.gaussianMask(frame.size(2), frame.size(3))).sum([2, 3]);
+  }
+
+  /**
+   * The same with fields that differ from sample to sample.
+   *
+   * Fields are the largest tensors here, `[batch, nUnits, height, width]`, so only one is kept for the gradient: the
+   * exponent is written with the inverse of the covariance, whose terms but one belong to a row or a column, in place, and
+   * what was pooled is normalised, not the fields.
+   */
+  #poolShifted(frame: Tensor, shift: Tensor): Tensor {
+    const [, channels, height, width] = frame.shape as [number, number, number, number];
+    const std = this.std.clamp(SMALLEST_STD);
+    const [first, second] = [std.select(1, 0).pow(-2), std.select(1, 1).pow(-2)];
+    const [cos, sin] = [this.theta.cos(), this.theta.sin()];
+    const perUnit = (values: Tensor) => values.view([1, -1, 1]);
+    const yy = perUnit(first.mul(cos.square()).add(second.mul(sin.square())));
+    const xx = perUnit(first.mul(sin.square()).add(second.mul(cos.square())));
+    const xy = perUnit(first.sub(second).mul(cos.mul(sin)));
+
+    /** Distances of an axis' pixels from the shifted centres: `[batch, nUnits, length]`. */
+    const distances = (length: number, centre: Tensor, by: Tensor) =>
+      arange(length, { dtype: std.dtype, device: std.device })
+        .sub((length - 1) / 2)
+        .view([1, 1, -1])
+        .sub(perUnit(centre).add(by.mul((length - 1) / 2).view([-1, 1, 1])));
+    const y = distances(height, this.mean.select(1, 0), shift.select(1, 1));
+    const x = distances(width, this.mean.select(1, 1), shift.select(1, 0));
+    const rows = y.square().mul(yy).mul(-0.5).unsqueeze(3);
+    const columns = x.square().mul(xx).mul(-0.5).unsqueeze(2);
+    const exponent = ops.addcmul_(rows.add(columns), y.mul(xy).unsqueeze(3), x.unsqueeze(2), { value: -1 });
+    const fields = ops.exp_(exponent).flatten(2); // [batch, nUnits, pixels]
+
+    const seen = ops.bmm(frame.reshape([-1, channels, height * width]), fields.transpose(1, 2));
+    return this.features.weigh(seen).div(fields.sum(2).add(1e-8));
   }
 }
 

@@ -26,11 +26,30 @@ describe("ConvGru", () => {
     expectSameOutcome(last, all);
   });
 
-  test("has true gradients", () => {
+  test.each([
+    ["one layer", { inChannels: 3, hiddenDims: [4], kernelSizes: [3] }],
+    ["two layers", twoLayers],
+  ])("has true gradients: %s", (_, options) => {
     using _scope = tensorScope();
     const x = doubles([1, 3, 3, 3, 4]);
+    for (const formulation of ["fast", "reference"] as const) {
+      for (const lastOnly of [false, true]) {
+        const gru = shaken(new ConvGru(options, context(formulation)));
+        expectTrueGradients(gru, { x }, () => scope(() => [gru.forward(x, { lastOnly })]));
+      }
+    }
+  });
+
+  test("does not look ahead, nor at other samples", () => {
+    using _scope = tensorScope();
+    const x = doubles([3, 3, 4, 4, 5]).detach();
     const gru = shaken(new ConvGru(twoLayers, context()));
-    expectTrueGradients(gru, { x }, () => scope(() => [gru.forward(x, { lastOnly: true })]));
+    const y = gru.forward(x);
+    const later = x.clone();
+    later.slice(2, 2).add_(1);
+    const difference = gru.forward(later).sub(y).abs().amax([0, 1, 3, 4]).toTypedArray();
+    expect([...difference].map((value) => Number(value) === 0)).toEqual([true, true, false, false]);
+    expect(gru.forward(x.flip(0)).flip(0).sub(y).abs().amax().item()).toBeLessThan(1e-12);
   });
 
   test("replaces 73 % of the state per frame at the start", () => {

@@ -12,6 +12,13 @@ import { cat, Module, ModuleList, ones, ops, scope, stack, type Tensor, zeros } 
 import { type BuildContext, castForAutocast, type Formulation } from "./layer.ts";
 import { orthogonal } from "./orthogonal.ts";
 
+/** A scan over the lag axis: `[batch, channels, T, H, W]` to `[batch, outChannels, T, ...]`, a state for every frame. */
+export interface Recurrent extends Module {
+  readonly outChannels: number;
+  /** `lastOnly`: only the last state is wanted. The `reference` formulation may give all of them nevertheless. */
+  forward(x: Tensor, options?: { lastOnly?: boolean }): Tensor;
+}
+
 export interface ConvGruOptions {
   inChannels: number;
   /** Channels of the state, one per layer. */
@@ -21,7 +28,7 @@ export interface ConvGruOptions {
 }
 
 /** `[batch, channels, T, H, W]` to the top layer's states `[batch, hidden, T, H, W]`. */
-export class ConvGru extends Module {
+export class ConvGru extends Module implements Recurrent {
   readonly outChannels: number;
   readonly #cells: ModuleList<ConvGruCell>;
   readonly #formulation: Formulation;

@@ -1,18 +1,30 @@
 /**
- * @file From what a user names to the file of a checkpoint.
+ * @file From what a user names, a checkpoint or the folder of a run, to the file of a checkpoint.
  */
+
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UserError } from "../errors.ts";
-import { openCheckpoint } from "../training/checkpoint.ts";
-import { lastCheckpoint } from "../training/setup.ts";
+import { MODEL_KEY, openTensorFile } from "./tensor-file.ts";
+
+const LAST = "last.safetensors";
+
+/** Path of the checkpoint that is rewritten after every epoch. */
+export function lastCheckpoint(directory: string): string {
+  return join(directory, LAST);
+}
+
+/** Path of the file with the training state beside a checkpoint. */
+export function statePath(path: string): string {
+  return path.replace(/\.safetensors$/, ".state.safetensors");
+}
 
 /**
  * The checkpoint to continue from: the file itself, or the last one of a run's folder.
  *
  * @throws UserError when there is neither
  */
-export function checkpointFile(path: string): string {
+export function resumableCheckpoint(path: string): string {
   if (!isFolder(path)) return path;
   const last = lastCheckpoint(path);
   if (existsSync(last)) return last;
@@ -25,11 +37,12 @@ export function checkpointFile(path: string): string {
  *
  * @throws UserError when there is none, or one cannot be read
  */
-export function bestCheckpointFile(path: string): string {
+export function bestCheckpoint(path: string): string {
   const files = checkpointFiles(path);
-  const epochs = files.filter((file) => basename(file) !== basename(lastCheckpoint("")));
+  if (files.length === 1) return files[0]!;
+  const epochs = files.filter((file) => basename(file) !== LAST);
   const ranked = epochs.map((file) => ({ file, score: scoreOf(file) })).sort((a, b) => b.score - a.score);
-  return ranked[0]?.file ?? files[0]!;
+  return ranked[0]!.file;
 }
 
 /**
@@ -39,14 +52,17 @@ export function bestCheckpointFile(path: string): string {
  */
 export function checkpointFiles(path: string): string[] {
   if (!isFolder(path)) return [path];
-  const names = readdirSync(path).filter((name) => /(?<!\.state)\.safetensors$/.test(name));
+  // Bare weights, as `visioncore export` names them, are no checkpoints.
+  const names = readdirSync(path).filter((name) => /(?<!\.(state|weights))\.safetensors$/.test(name));
   if (names.length === 0) throw noCheckpoint(path);
   return names.sort().map((name) => join(path, name));
 }
 
-function scoreOf(file: string): number {
-  using checkpoint = openCheckpoint(file);
-  return checkpoint.info.metrics.val_bps_overall ?? Number.NEGATIVE_INFINITY;
+function scoreOf(path: string): number {
+  const { file, description } = openTensorFile(path, MODEL_KEY);
+  file.close();
+  const score = (description.metrics as Record<string, unknown> | undefined)?.val_bps_overall;
+  return typeof score === "number" ? score : Number.NEGATIVE_INFINITY;
 }
 
 function isFolder(path: string): boolean {
