@@ -27,6 +27,14 @@ describe("modelWarnings()", () => {
     ]);
   });
 
+  test("says that a gru leaves the readout no places", () => {
+    const recurrent = { type: "gru", params: { hidden_dim: 4 } };
+    expect(modelWarnings(tinyConfig({ recurrent }))).toEqual([
+      expect.stringContaining("readout.type: gaussian places units on the feature map, but gru leaves one pixel"),
+    ]);
+    expect(modelWarnings(tinyConfig({ recurrent, readout: { type: "linear", params: { bias: true } } }))).toEqual([]);
+  });
+
   test("looks into a frontend that is a block", () => {
     const frontend = {
       type: "conv",

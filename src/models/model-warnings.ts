@@ -1,6 +1,6 @@
 /**
  * @file What a model configuration says without effect: keys nothing reads, padding a block discards, norm groups that do
- * not divide (model specification, sections 7 and 8, M-11 and M-31).
+ * not divide, places on a map of one pixel (model specification, sections 7 and 8, M-11 and M-31).
  */
 
 import { ignoredKeys } from "../config/ignored-keys.ts";
@@ -14,7 +14,17 @@ export function modelWarnings(config: ModelConfig): string[] {
   const ignored = ignoredKeys(ModelConfigSchema, config).map(
     ({ path, reason }) => `${path.join(".")}: accepted and ignored${reason === "" ? "" : `, ${reason}`}`,
   );
-  return [...ignored, ...blocksOf(config).flatMap(([path, block]) => blockWarnings(path, block))];
+  const blocks = blocksOf(config).flatMap(([path, block]) => blockWarnings(path, block));
+  return [...ignored, ...blocks, ...onePixelWarnings(config)];
+}
+
+/** A gru or lstm turns a frame into a single pixel, where a readout has no place to choose. */
+function onePixelWarnings({ recurrent, readout }: ModelConfig): string[] {
+  if ((recurrent.type !== "gru" && recurrent.type !== "lstm") || readout.type === "linear") return [];
+  return [
+    `readout.type: ${readout.type} places units on the feature map, but ${recurrent.type} leaves one pixel of it. ` +
+      "Write linear.",
+  ];
 }
 
 /** All convolution blocks by configuration key. */

@@ -2,6 +2,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFil
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseModelConfig } from "../config/model.ts";
 import { UserError } from "../errors.ts";
 import { openSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import { setNumThreads, tensorStats } from "../torch/index.ts";
@@ -9,7 +10,7 @@ import { statePath } from "./checkpoint-files.ts";
 import { loadTwin, openModelFile, saveModelFile, sessionNumber, verifyParameters } from "./model-file.ts";
 import type { ModelInfo } from "./model-info.ts";
 import { saveTiny, tensorBytes, tinyInfo, tinyRates, tinyTwin } from "./tiny-checkpoint.fake.ts";
-import { tinySessions } from "./tiny-run.fake.ts";
+import { tinyModel, tinySessions } from "./tiny-run.fake.ts";
 import { train } from "./trainer.ts";
 
 setNumThreads(1);
@@ -43,6 +44,22 @@ describe("loadTwin()", () => {
     const reference = loadTwin(path, { formulation: "reference" });
     expect(reference.twin.formulation).toBe("reference");
     reference.twin.dispose();
+  });
+
+  test("rebuilds a gru, whose weights have the size of a frame", () => {
+    const model_config = parseModelConfig({
+      ...tinyModel(),
+      recurrent: { type: "gru", params: { hidden_dim: 4 } },
+      readout: { type: "linear", params: { bias: true } },
+    });
+    const path = join(folder, "gru.safetensors");
+    const twin = tinyTwin(3, model_config);
+    saveModelFile(path, twin, { ...tinyInfo(), model_config });
+    const expected = tinyRates(twin);
+    twin.dispose();
+    const loaded = loadTwin(path);
+    expect(tinyRates(loaded.twin)).toEqual(expected);
+    loaded.twin.dispose();
   });
 
   test("gives back everything that was said about the twin", () => {

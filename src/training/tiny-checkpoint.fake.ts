@@ -15,10 +15,10 @@ import { tinyModel, tinySessions } from "./tiny-run.fake.ts";
 
 const prepared = tinySessions();
 
-/** The small model of the small sessions, freshly initialised. */
-export function tinyTwin(seed: number): Twin {
+/** The small model, or another one, of the small sessions, freshly initialised. */
+export function tinyTwin(seed: number, model = tinyModel()): Twin {
   const sessions = prepared.map(({ session: name, nUnits }) => ({ name, nUnits }));
-  return buildModel(tinyModel(), sessions, { generator: new Generator(seed) });
+  return buildModel(model, sessions, { generator: new Generator(seed), input: inputShape(prepared[0]!)! });
 }
 
 /** What its model file says. */

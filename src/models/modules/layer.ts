@@ -61,3 +61,8 @@ export function fanInOf(weightShape: readonly number[]): number {
 export function castForAutocast(x: Tensor): Tensor {
   return x.to({ dtype: autocastDType() ?? x.dtype });
 }
+
+/** Half types as float32, for sums of squares and states that add up over frames: bfloat16 loses what they are about. */
+export function atLeastFloat32(x: Tensor): Tensor {
+  return x.dtype === "float64" ? x : x.float();
+}

@@ -3,7 +3,7 @@
  */
 
 import { ones, ops, type Tensor, tensor, zeros } from "../../torch/index.ts";
-import { type BuildContext, Identity, Layer } from "./layer.ts";
+import { atLeastFloat32, type BuildContext, Identity, Layer } from "./layer.ts";
 
 export type NormType = "none" | "rms" | "grn" | "layer" | "batch" | "instance" | "group";
 
@@ -43,11 +43,6 @@ export function makeNorm(options: NormOptions, channels: number, { formulation }
 /** Numbers of channels along axis 1, ready to be combined with `x`. */
 function perChannel(values: Tensor, x: Tensor): Tensor {
   return values.view(x.shape.map((_, axis) => (axis === 1 ? values.numel : 1)));
-}
-
-/** Half types are computed in float32: squares of bfloat16 lose what the norm is about. */
-function atLeastFloat32(x: Tensor): Tensor {
-  return x.dtype === "float64" ? x : x.float();
 }
 
 /** `x / sqrt(mean(x^2) + eps) * gamma + beta`, the mean over channels (or `targetDims`) at every pixel and frame. */

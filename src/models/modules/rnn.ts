@@ -10,7 +10,7 @@
 
 import { UserError } from "../../errors.ts";
 import { Module, ops, stack, type Tensor, withoutAutocast, zeros } from "../../torch/index.ts";
-import { type BuildContext, castForAutocast, type Formulation, uniformFanIn } from "./layer.ts";
+import { atLeastFloat32, type BuildContext, castForAutocast, type Formulation, uniformFanIn } from "./layer.ts";
 import type { Recurrent } from "./recurrent.ts";
 
 export interface RnnOptions {
@@ -110,10 +110,6 @@ function inputPartsByFrame(x: Tensor, [weight, , bias]: LayerWeights): Tensor[] 
 /** The same in one product: the maps of the input do not wait for the state. */
 function inputParts(x: Tensor, [weight, , bias]: LayerWeights): Tensor[] {
   return ops.unbind.int(atLeastFloat32(ops.linear(x, weight, bias)), 0);
-}
-
-function atLeastFloat32(x: Tensor): Tensor {
-  return x.dtype === "float64" ? x : x.float();
 }
 
 /** The states `[batch, hidden]` of all frames. */
