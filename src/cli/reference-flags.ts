@@ -21,7 +21,6 @@ const WITHOUT_EFFECT: readonly (readonly [flags: string, reason: string])[] = [
 const NOT_OFFERED: readonly (readonly [flags: string, hint: string])[] = [
   ["--num-gpus <count>", "Training runs on one device: --gpu 0."],
   ["--gpu-ids <list>", "Training runs on one device: --gpu 0."],
-  ["--enable-curriculum", "Leave it out."],
   ["--pretrained-checkpoint <path>", "Leave it out."],
   ["--freeze-vision", "Leave it out."],
   ["--model-type <type>", "It belongs to training on a frozen core. Leave it out."],

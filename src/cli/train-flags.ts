@@ -2,7 +2,9 @@
  * @file The flags of `visioncore train` (spec training.md, section 2). Settings have no defaults here: the trainer fills in
  * its own or, when resuming, those of the checkpoint.
  */
+
 import { type Command, Option } from "commander";
+import { BALANCES } from "../data/samplers.ts";
 import type { TrainingSettings, TrainOptions } from "../training/options.ts";
 import { SCHEDULES } from "../training/schedules.ts";
 import { addDeviceFlags, type DeviceFlags } from "./device.ts";
@@ -47,6 +49,15 @@ export function addTrainFlags(command: Command): Command {
     .option("--accumulate-grad-batches <batches>", "batches per optimiser step (default: 1)", wholeNumber(1))
     .option("--homogeneous-batches", "all samples of a batch from one session")
     .option("--no-homogeneous-batches", "mix sessions within a batch (default)")
+    .addOption(
+      new Option(
+        "--balance <what>",
+        "draw each of the sessions, or of the subjects, as often as any other, however many samples it has (default: none)",
+      ).choices([...BALANCES]),
+    )
+    .option("--enable-curriculum", "at first, draw samples more often whose newest frame shows contrast")
+    .option("--curriculum-warmup-steps <steps>", "until all samples are equally likely (default: 8000)", wholeNumber(1))
+    .option("--curriculum-floor <weight>", "least weight of a sample in it (default: 0.05)", numberBetween(0, 1))
     .optionsGroup("Optimiser:")
     .option(
       "--learning-rate <rate>",

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { Curriculum } from "./curriculum.ts";
 import {
   distributedOrder,
   groupBySession,
@@ -70,6 +71,46 @@ describe("TrainSampler", () => {
       const rest = Array.from({ length: 40 - at }, () => [...resumed.next()]);
       expect(rest).toEqual(whole.slice(at));
     }
+  });
+
+  test("draws sessions alike, or subjects alike, on request", () => {
+    const shares = (options: Partial<TrainSamplerOptions>) => {
+      const drawn = batches({ sizes: [800, 150, 50], batchSize: 10, ...options }, 100).flat();
+      const ends = [800, 950, 1000];
+      return ends.map((end, i) => drawn.filter((at) => at < end && at >= (ends[i - 1] ?? 0)).length / drawn.length);
+    };
+    const expectShares = (actual: number[], expected: number[]) => {
+      for (const [i, share] of expected.entries()) expect(Math.abs(actual[i]! - share)).toBeLessThan(0.05);
+    };
+    expectShares(shares({ balance: "none" }), [0.8, 0.15, 0.05]);
+    expectShares(shares({ balance: "sessions" }), [1 / 3, 1 / 3, 1 / 3]);
+    expectShares(shares({ balance: "subjects", subjects: ["a", "b", "b"] }), [0.5, 0.375, 0.125]);
+  });
+
+  test.each([{ balance: "sessions" }, { homogeneous: true }, {}] as const)(
+    "favours contrast while a curriculum warms up, and draws as without it afterwards: %o",
+    (options) => {
+      const contrasts = Float32Array.from({ length: samples }, (_, i) => (i % 2 === 0 ? 0 : 4));
+      const curriculum = new Curriculum(contrasts, { warmupSteps: 40, floor: 0.05 });
+      const drawn = batches({ ...options, curriculum }, 60);
+      const odd =
+        drawn
+          .slice(0, 40)
+          .flat()
+          .filter((sample) => sample % 2 === 1).length / 320;
+      expect(odd).toBeGreaterThan(0.88);
+      expect(drawn.slice(40)).toEqual(batches(options, 60).slice(40));
+    },
+  );
+
+  test("continues exactly within a curriculum, and gives every process draws of its own", () => {
+    const curriculum = new Curriculum(new Float32Array(samples).fill(0.7), { warmupSteps: 50, floor: 0.05 });
+    const options = { curriculum, balance: "sessions", world: 2 } as const;
+    const whole = batches({ ...options, rank: 1 }, 40);
+    const resumed = new TrainSampler({ sizes, batchSize: 8, seed: 3, ...options, rank: 1 });
+    resumed.restore({ epoch: 1, batch: 3 });
+    expect(Array.from({ length: 22 }, () => [...resumed.next()])).toEqual(whole.slice(18));
+    expect(batches({ ...options, rank: 0 }, 40)).not.toEqual(whole);
   });
 
   test("refuses states it cannot have had", () => {

@@ -7,7 +7,9 @@
  * the same batch, so a run continues from two numbers.
  */
 import { UserError } from "../errors.ts";
-import { LazyPermutation, MersenneTwister, mixSeeds, permutation } from "./random.ts";
+import type { Curriculum } from "./curriculum.ts";
+import { curriculumPlan, type EpochPlan, mixedPlan, type PlanSettings, sessionPlan } from "./epoch-plans.ts";
+import { permutation } from "./random.ts";
 
 /** Options of {@link distributedOrder}. */
 export interface DistributedOptions {
@@ -42,6 +44,10 @@ export interface SamplerState {
   batch: number;
 }
 
+/** How often sessions are drawn: in proportion to their samples, each alike, or each subject alike. */
+export const BALANCES = ["none", "sessions", "subjects"] as const;
+export type Balance = (typeof BALANCES)[number];
+
 /** Options of {@link TrainSampler}. */
 export interface TrainSamplerOptions {
   /** Training samples of every session, in session order. */
@@ -55,32 +61,41 @@ export interface TrainSamplerOptions {
   world?: number;
   /** Batches of an epoch; fewer when the samples do not suffice. Absent: all the samples give. */
   batchesPerEpoch?: number | undefined;
-  /** All samples of a batch from one session, drawn in proportion to the sessions' sizes. */
+  /** All samples of a batch from one session. */
   homogeneous?: boolean;
+  balance?: Balance;
+  /** Subject of every session, for `balance: subjects`. */
+  subjects?: readonly string[];
+  /** Samples with contrast first; absent for none. */
+  curriculum?: Curriculum | undefined;
 }
 
 /**
  * Endless training batches.
  *
  * Mixed (the default): epoch e walks the permutation seeded `seed + e`, each process taking every `world`-th sample; the
- * last incomplete batch is dropped. Homogeneous: each batch draws a session, and within an epoch a session's samples
- * come in a random order of their own, all once before any comes again.
+ * last incomplete batch is dropped. Homogeneous: each batch draws a session. Balanced: each sample draws a session. In
+ * both, a session's samples come in a random order of their own within an epoch, all once before any comes again. While a
+ * curriculum warms up, samples are drawn with replacement, see curriculum.ts.
  */
 export class TrainSampler {
   /** Batches of an epoch. */
   readonly batchesPerEpoch: number;
-  private readonly options: Required<Omit<TrainSamplerOptions, "batchesPerEpoch">>;
-  private readonly offsets: Int32Array;
-  private plan: EpochPlan;
-  private epoch = 0;
-  private batch = 0;
+  readonly #settings: PlanSettings;
+  readonly #curriculum: Curriculum | undefined;
+  /** How sessions are drawn; undefined when samples are, whatever their session. */
+  readonly #sessions: { weights: Float64Array; block: number } | undefined;
+  #plan: EpochPlan;
+  #warmPlan: EpochPlan | undefined;
+  #epoch = 0;
+  #batch = 0;
 
   /** @throws UserError when the samples do not fill one batch on every process */
-  constructor({ batchesPerEpoch, rank = 0, world = 1, homogeneous = false, ...options }: TrainSamplerOptions) {
-    this.options = { ...options, rank, world, homogeneous };
-    this.offsets = sessionOffsets(options.sizes);
-    const samples = this.offsets.at(-1)!;
-    const { batchSize } = options;
+  constructor(options: TrainSamplerOptions) {
+    const { sizes, batchSize, batchesPerEpoch, rank = 0, world = 1, homogeneous = false, seed } = options;
+    const { balance = "none", subjects = sizes.map(() => ""), curriculum } = options;
+    const offsets = sessionOffsets(sizes);
+    const samples = offsets.at(-1)!;
     const available = Math.floor(Math.floor(samples / world) / batchSize);
     if (available === 0) {
       const processes = world === 1 ? "" : ` on each of ${world} processes`;
@@ -89,18 +104,30 @@ export class TrainSampler {
       });
     }
     this.batchesPerEpoch = Math.min(batchesPerEpoch ?? available, available);
-    this.plan = this.planEpoch();
+    this.#settings = { offsets, batchSize, batchesPerEpoch: this.batchesPerEpoch, seed, rank, world };
+    this.#curriculum = curriculum;
+    if (homogeneous || balance !== "none") {
+      const weights = sessionWeights(sizes, balance, subjects);
+      this.#sessions = { weights, block: homogeneous ? batchSize : 1 };
+    }
+    this.#plan = this.#planEpoch();
   }
 
   /** The next batch: global indices, [batchSize]. */
   next(): Int32Array {
-    if (this.batch === this.batchesPerEpoch) this.restore({ epoch: this.epoch + 1, batch: 0 });
-    return this.plan(this.batch++);
+    if (this.#batch === this.batchesPerEpoch) this.restore({ epoch: this.#epoch + 1, batch: 0 });
+    const batch = this.#batch++;
+    const curriculum = this.#curriculum;
+    if (curriculum === undefined || curriculum.progress(this.#epoch * this.batchesPerEpoch + batch) === 1) {
+      return this.#plan(batch);
+    }
+    this.#warmPlan ??= curriculumPlan(this.#settings, this.#epoch, curriculum, this.#sessions);
+    return this.#warmPlan(batch);
   }
 
   /** Where the next batch will come from. */
   get state(): SamplerState {
-    return { epoch: this.epoch, batch: this.batch };
+    return { epoch: this.#epoch, batch: this.#batch };
   }
 
   /**
@@ -115,68 +142,25 @@ export class TrainSampler {
     if (batch > this.batchesPerEpoch) {
       throw new RangeError(`Cannot restore a sampler to batch ${batch}: an epoch has ${this.batchesPerEpoch}`);
     }
-    this.epoch = epoch;
-    this.batch = batch;
-    this.plan = this.planEpoch();
+    this.#epoch = epoch;
+    this.#batch = batch;
+    this.#plan = this.#planEpoch();
+    this.#warmPlan = undefined;
   }
 
-  private planEpoch(): EpochPlan {
-    const { homogeneous, batchSize, rank, world, seed, sizes } = this.options;
-    return homogeneous
-      ? homogeneousEpoch(sizes, this.offsets, batchSize, rank, world, seed, this.epoch)
-      : mixedEpoch(this.offsets.at(-1)!, batchSize, rank, world, seed + this.epoch);
+  #planEpoch(): EpochPlan {
+    const sessions = this.#sessions;
+    if (sessions === undefined) return mixedPlan(this.#settings, this.#epoch);
+    return sessionPlan(this.#settings, this.#epoch, sessions.weights, sessions.block);
   }
 }
 
-/** The global indices of a batch of one epoch, by the batch's number. */
-type EpochPlan = (batch: number) => Int32Array;
-
-function mixedEpoch(samples: number, batchSize: number, rank: number, world: number, seed: number): EpochPlan {
-  const order = new LazyPermutation(samples, seed);
-  return (batch) => {
-    const drawn = order.take((batch + 1) * batchSize * world);
-    const first = batch * batchSize;
-    return Int32Array.from({ length: batchSize }, (_, i) => drawn[rank + (first + i) * world]!);
-  };
-}
-
-function homogeneousEpoch(
-  sizes: readonly number[],
-  offsets: Int32Array,
-  batchSize: number,
-  rank: number,
-  world: number,
-  seed: number,
-  epoch: number,
-): EpochPlan {
-  const generator = new MersenneTwister(mixSeeds(seed, epoch));
-  const samples = offsets.at(-1)!;
-  /** Session of every batch of all processes drawn so far, and how many batches of that session came before. */
-  const drawn: { session: number; before: number }[] = [];
-  const counts = sizes.map(() => 0);
-  const walks = new Map<string, LazyPermutation>();
-  const walk = (session: number, round: number): LazyPermutation => {
-    const key = `${session}/${round}`;
-    const known = walks.get(key);
-    if (known !== undefined) return known;
-    const fresh = new LazyPermutation(sizes[session]!, mixSeeds(seed, epoch, session, round));
-    walks.set(key, fresh);
-    return fresh;
-  };
-  return (batch) => {
-    const number = batch * world + rank;
-    while (drawn.length <= number) {
-      const session = sessionOf(Math.floor((generator.next() / 2 ** 32) * samples), offsets);
-      drawn.push({ session, before: counts[session]!++ });
-    }
-    const { session, before } = drawn[number]!;
-    const size = sizes[session]!;
-    return Int32Array.from({ length: batchSize }, (_, i) => {
-      const position = before * batchSize + i;
-      const inRound = position % size;
-      return offsets[session]! + walk(session, Math.floor(position / size)).take(inRound + 1)[inRound]!;
-    });
-  };
+function sessionWeights(sizes: readonly number[], balance: Balance, subjects: readonly string[]): Float64Array {
+  if (balance === "none") return Float64Array.from(sizes);
+  if (balance === "sessions") return Float64Array.from(sizes, (size) => (size > 0 ? 1 : 0));
+  const ofSubject = new Map<string, number>();
+  for (const [i, subject] of subjects.entries()) ofSubject.set(subject, (ofSubject.get(subject) ?? 0) + sizes[i]!);
+  return Float64Array.from(sizes, (size, i) => (size > 0 ? size / ofSubject.get(subjects[i]!)! : 0));
 }
 
 /** First global index of every session, and the number of all samples at the end, [sessions + 1]. */

@@ -5,6 +5,7 @@
 
 import type { ModelConfig } from "../config/model.ts";
 import type { PreparedSession } from "../data/prepare.ts";
+import { BALANCES, type Balance } from "../data/samplers.ts";
 import { UserError } from "../errors.ts";
 import { bf16Flags } from "../torch/setup/cpu.ts";
 import type { TrainEvents } from "./events.ts";
@@ -36,6 +37,14 @@ export interface TrainingSettings {
   restartPeriod: number | null;
   /** All samples of a batch from one session. */
   homogeneousBatches: boolean;
+  /** How often sessions are drawn: as their samples are, each alike, or each subject alike. */
+  balance: Balance;
+  /** At first, draw samples more often whose newest frame shows contrast. */
+  enableCurriculum: boolean;
+  /** Optimiser steps until the curriculum makes no difference any more. */
+  curriculumWarmupSteps: number;
+  /** Least weight of a sample in the curriculum, above 0 and up to 1. */
+  curriculumFloor: number;
   precision: Precision;
   /** Batches per epoch; fewer when there are fewer samples. */
   stepsPerEpoch: number;
@@ -95,6 +104,10 @@ export function defaultSettings(device: string): TrainingSettings {
     warmupPerStep: false,
     restartPeriod: null,
     homogeneousBatches: false,
+    balance: "none",
+    enableCurriculum: false,
+    curriculumWarmupSteps: 8000,
+    curriculumFloor: 0.05,
     precision: device !== "cpu" || bf16Flags().length > 0 ? "bf16-mixed" : "32",
     stepsPerEpoch: 1000,
     limitValBatches: 1,
@@ -145,6 +158,7 @@ const WHOLE_FROM_1: readonly NumberKey[] = [
   "accumulateGradBatches",
   "stepsPerEpoch",
   "earlyStoppingPatience",
+  "curriculumWarmupSteps",
 ];
 const FROM_0: readonly NumberKey[] = ["learningRate", "coreLrScale", "weightDecay", "earlyStoppingMinDelta"];
 const ABOVE_0: readonly NumberKey[] = ["limitValBatches", "timeBudgetMinutes"];
@@ -160,6 +174,7 @@ function checkSettings(settings: TrainingSettings): void {
   check(WHOLE_FROM_1, "a whole number from 1", (value) => Number.isInteger(value) && value >= 1);
   check(FROM_0, "a number from 0", (value) => Number.isFinite(value) && value >= 0);
   check(ABOVE_0, "a number above 0", (value) => Number.isFinite(value) && value > 0);
+  check(["curriculumFloor"], "a number above 0 and up to 1", (value) => value > 0 && value <= 1);
   check(["gradientClipVal"], "a number", (value) => !Number.isNaN(value));
   check(["seed"], "a whole number", Number.isInteger);
   check(
@@ -167,7 +182,10 @@ function checkSettings(settings: TrainingSettings): void {
     "a share up to 1 or a whole number of batches",
     (value) => value <= 1 || Number.isInteger(value),
   );
-  const { lrScheduler, warmupEpochs, restartPeriod, precision } = settings;
+  const { lrScheduler, warmupEpochs, restartPeriod, precision, balance } = settings;
+  if (!BALANCES.includes(balance)) {
+    throw new UserError(`Cannot train: balance is ${balance}, expected ${BALANCES.join(", ")}`);
+  }
   checkSchedule({ kind: lrScheduler, warmupEpochs, restartPeriod: restartPeriod ?? undefined });
   if (precision !== "32" && precision !== "bf16-mixed") throw unknownPrecision(precision);
 }

@@ -116,6 +116,8 @@ describe("train({ resume })", () => {
   test("... again and again", () => expectSame([2, 6, 7, 3]));
   test("... with one session per batch and a schedule", () =>
     expectSame([8, 5], { homogeneousBatches: true, lrScheduler: "cosine_warmup_restart", warmupEpochs: 1 }));
+  test("... while a curriculum warms up, sessions drawn alike", () =>
+    expectSame([3, 12], { enableCurriculum: true, curriculumWarmupSteps: 7, balance: "sessions" }));
   test("... with long epochs and records of steps in between", () =>
     expectSame([55], { batchSize: 4, stepsPerEpoch: 60, maxEpochs: 2, accumulateGradBatches: 1 }));
 

@@ -9,10 +9,12 @@ import { loadDatasetConfigs } from "../config/dataset.ts";
 import { loadModelConfig } from "../config/load.ts";
 import type { ModelConfig } from "../config/model.ts";
 import type { SessionConfig } from "../config/session.ts";
+import { Curriculum, sampleContrasts } from "../data/curriculum.ts";
 import { BatchLoader } from "../data/loader.ts";
 import { type PreparedSession, prepareSession } from "../data/prepare.ts";
 import { mixSeeds } from "../data/random.ts";
 import { TrainSampler, validationBatches, validationPlan } from "../data/samplers.ts";
+import type { SampleSet } from "../data/samples.ts";
 import { UserError } from "../errors.ts";
 import { makeFolder } from "../formats/folder.ts";
 import { buildModel } from "../models/build.ts";
@@ -140,13 +142,7 @@ function assembleRun(
     baseRates: optimizer.groups.map(({ lr }) => lr),
     step: new TrainingStep({ ...settings, ...lossOptions, twin, optimizer, regularizers }),
     lossOptions,
-    sampler: new TrainSampler({
-      sizes: sets.map(({ length }) => length),
-      batchSize: settings.batchSize,
-      batchesPerEpoch: settings.stepsPerEpoch,
-      homogeneous: settings.homogeneousBatches,
-      seed: settings.seed,
-    }),
+    sampler: makeSampler(sets, sessions, settings),
     trainLoader: new BatchLoader(sets, loaderOptions),
     valLoader: new BatchLoader(
       prepared.map(({ val }) => val),
@@ -169,6 +165,27 @@ function assembleRun(
     ],
     notes: report?.notes ?? [],
   };
+}
+
+function makeSampler(
+  sets: readonly SampleSet[],
+  sessions: readonly ModelSession[],
+  settings: TrainingSettings,
+): TrainSampler {
+  const { curriculumWarmupSteps: warmupSteps, curriculumFloor: floor, accumulateGradBatches } = settings;
+  const curriculum = settings.enableCurriculum
+    ? new Curriculum(sampleContrasts(sets), { warmupSteps, floor, batchesPerStep: accumulateGradBatches })
+    : undefined;
+  return new TrainSampler({
+    sizes: sets.map(({ length }) => length),
+    batchSize: settings.batchSize,
+    batchesPerEpoch: settings.stepsPerEpoch,
+    homogeneous: settings.homogeneousBatches,
+    balance: settings.balance,
+    subjects: sessions.map(({ subject, name }) => subject ?? name),
+    curriculum,
+    seed: settings.seed,
+  });
 }
 
 function settingsOf(

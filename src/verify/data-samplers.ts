@@ -1,6 +1,7 @@
 /**
  * @file Golden splits, permutations and samplers (data specification, sections 10 and 14).
  */
+import { Curriculum } from "../data/curriculum.ts";
 import { MersenneTwister, permutation } from "../data/random.ts";
 import { distributedOrder } from "../data/samplers.ts";
 import { divideTrials, splitByTrial, splitSections } from "../data/split.ts";
@@ -91,12 +92,30 @@ interface ShardCase {
   order_after_warmup_bit_exact?: number[];
 }
 
-/** Distributed shuffles; curriculum weights belong to a sampler that ours does not have. */
+interface CurriculumCase extends ShardCase {
+  sample_contrasts: number[];
+  weights_step0: number[];
+  weights_step4000: number[];
+}
+
+/** The reference's weights have no floor; the least there is makes none. */
+function compareWeights(compare: Comparison, given: CurriculumCase): void {
+  const { sample_contrasts: contrasts, weights_step0: first, weights_step4000: half } = given;
+  const curriculum = new Curriculum(Float32Array.from(contrasts), { warmupSteps: 8000, floor: Number.MIN_VALUE });
+  for (const [step, expected] of [[0, first] as const, [4000, half] as const]) {
+    const progress = curriculum.progress(step);
+    const weights = contrasts.map((_, sample) => curriculum.weight(sample, progress));
+    compare.close(`weights of step ${step}`, weights, expected, { atol: 0, rtol: 1e-7 });
+  }
+  compare.same("step 8000 is uniform", curriculum.progress(8000), 1);
+}
+
+/** Distributed shuffles, and the weights of the curriculum; its draws have a stream of their own in either program. */
 export function verifySamplers(folder: string): CaseResult[] {
   const golden = readGolden<{
     sizes: number[];
     distributed: ShardCase[];
-    contrast_weighted: ShardCase[];
+    contrast_weighted: CurriculumCase[];
     by_dataset: { batch: number; with_scores: boolean; step: number }[];
   }>(folder, "samplers");
   const { sizes, distributed, contrast_weighted: curriculum, by_dataset: byDataset } = golden.json;
@@ -110,10 +129,10 @@ export function verifySamplers(folder: string): CaseResult[] {
   return [
     ...distributed.map((given) => sharded("distributed", given, given.order_bit_exact!)),
     ...curriculum.map((given) => sharded("after_warmup", given, given.order_after_warmup_bit_exact!)),
-    ...curriculum.map(({ world, rank, drop_last }) =>
-      skippedCase(
-        `samplers/curriculum_weights/world${world}/rank${rank}/${drop_last ? "drop" : "pad"}`,
-        "the curriculum sampler is not part of this program",
+    ...curriculum.map((given) =>
+      runCase(
+        `samplers/curriculum_weights/world${given.world}/rank${given.rank}/${given.drop_last ? "drop" : "pad"}`,
+        (compare) => compareWeights(compare, given),
       ),
     ),
     ...byDataset.map(({ batch, with_scores, step }) =>

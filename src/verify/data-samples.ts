@@ -3,14 +3,17 @@
  * 11 to 13).
  */
 import { castArray } from "../data/cast.ts";
+import { sampleContrasts } from "../data/curriculum.ts";
 import type { KeysLags } from "../data/lags.ts";
 import { groupBySession, sessionOffsets } from "../data/samplers.ts";
 import { decodeStimulus, SampleSet } from "../data/samples.ts";
 import { framesAtTimes } from "../data/times.ts";
 import type { DType, NdArray } from "../formats/array.ts";
 import { type PreparedCase, prepareGolden } from "./data-prepare.ts";
-import { type CaseResult, type Comparison, readGolden, runCase, skippedCase } from "./golden.ts";
+import { type CaseResult, type Comparison, type GoldenFile, readGolden, runCase } from "./golden.ts";
 
+/** A step of float16 for a number and for the median it is divided by. */
+const FLOAT16_TOLERANCE = { atol: 1e-4, rtol: 2e-3 };
 const BEHAVIOR_TOLERANCE = { atol: 1e-5, rtol: 1e-4 };
 
 /** Prepares golden sessions once each. */
@@ -128,6 +131,18 @@ export function verifyTimes(folder: string): CaseResult[] {
   ];
 }
 
+/** Contrast of every training sample's own frame. The reference computes in float16. */
+function verifyContrasts(golden: GoldenFile<unknown>, sets: ReadonlyMap<string, SampleSet>): CaseResult[] {
+  return [...sets.keys()].map((session, number) =>
+    runCase(`datamodule/contrast/${session}`, (compare) => {
+      const all = sampleContrasts([...sets.values()]);
+      const offsets = sessionOffsets([...sets.values()].map(({ length }) => length));
+      const own = all.subarray(offsets[number], offsets[number + 1]);
+      compare.close("contrasts", own, golden.tensor(`contrast/${session}/per_sample_corrected`), FLOAT16_TOLERANCE);
+    }),
+  );
+}
+
 interface DataModuleGolden {
   collate: { global_indices: number[]; lengths: number[]; groups_dataset_idx: number[][] };
   served: { mode: "uint8" | "bfloat16" | "float32"; session: string; item: number; n_train: number; n_val: number }[];
@@ -179,11 +194,6 @@ export function verifyDataModule(folder: string): CaseResult[] {
         }),
       ),
     ),
-    ...[...sessions.keys()].map((session) =>
-      skippedCase(
-        `datamodule/contrast/${session}`,
-        "contrast scores belong to the curriculum sampler, which ours lacks",
-      ),
-    ),
+    ...verifyContrasts(golden, new Map([...sessions].map(([name, id]) => [name, prepared(id).train]))),
   ];
 }

@@ -41,8 +41,6 @@ describe("verifyTraining()", () => {
       "samplers/2_by_dataset",
       "samplers/3_by_dataset",
       "samplers/4_contrast",
-      "samplers/5_contrast",
-      "contrast_scores",
       "trajectory_ddp",
       "trajectory_schedulefree_min",
       "trajectory_schedulefree_tiny",

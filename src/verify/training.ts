@@ -2,7 +2,7 @@
  * @file Training against the golden data of the reference implementation.
  */
 import { type CaseResult, skippedCase } from "./golden.ts";
-import { verifyCollation, verifySampleOrders } from "./training-batches.ts";
+import { verifyCollation, verifyContrastScores, verifySampleOrders } from "./training-batches.ts";
 import {
   verifyCallbacks,
   verifyNaming,
@@ -41,6 +41,7 @@ export function verifyTraining(folder: string): CaseResult[] {
     verifyNaming,
     verifyCallbacks,
     verifySampleOrders,
+    (golden: string) => [verifyContrastScores(golden)],
     verifyCollation,
   ];
   return [
