@@ -6,6 +6,7 @@
 #include "ops.cc"
 #include "autograd.cc"
 #include "runtime.cc"
+#include "mapping.cc"
 
 static napi_value init(napi_env env, napi_value exports) {
   Env::open(env);
@@ -14,6 +15,7 @@ static napi_value init(napi_env env, napi_value exports) {
   exportOps(env, exports);
   exportAutograd(env, exports);
   exportRuntime(env, exports);
+  exportMapping(env, exports);
   return exports;
 }
 

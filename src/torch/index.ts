@@ -4,6 +4,7 @@
 
 export * from "./autograd.ts";
 export * from "./generator.ts";
+export * from "./mapping.ts";
 export * from "./module.ts";
 export { hasOperator, ops } from "./ops.ts";
 export * from "./optim.ts";

@@ -65,6 +65,7 @@ export interface Native {
   deviceMemory(device: string): { allocated: number; peak: number } | null;
   setFlag(name: string, on: boolean): void;
   releaseMemory(): void;
+  mapFile(path: string, offset: number, bytes: number): ArrayBuffer;
   version(): string;
 }
 

@@ -1,0 +1,17 @@
+/**
+ * @file Files mapped into memory.
+ */
+
+import { native } from "./native.ts";
+
+/**
+ * Bytes of a file, mapped: they are read when touched, and the system may forget them again. Processes that map the same
+ * file share them. The file must not be cut short while it is mapped; replacing it by another (rename) is fine. Writing to
+ * the bytes does not change the file.
+ *
+ * @throws Error when the file cannot be opened or does not reach that far
+ */
+export function mapFile(path: string, offset: number, bytes: number): Uint8Array<ArrayBuffer> {
+  if (bytes === 0) return new Uint8Array(0);
+  return new Uint8Array(native().mapFile(path, offset, bytes));
+}
