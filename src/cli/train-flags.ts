@@ -17,6 +17,8 @@ export interface TrainFlags extends Partial<Omit<TrainingSettings, "precision">>
   modelConfig?: string;
   datasetConfigs?: string;
   dataDir?: string;
+  dataMemory?: number;
+  dataCache?: string;
   maxDatasets?: number;
   checkpointDir?: string;
   experimentName?: string;
@@ -32,6 +34,12 @@ export function addTrainFlags(command: Command): Command {
     .option("--model-config <file>", "model YAML; needed unless resuming")
     .option("--dataset-configs <file>", "dataset YAML that names the sessions; needed unless resuming")
     .option("--data-dir <dir>", "folder with the sessions' folders (default: data_dir of the dataset file)")
+    .option(
+      "--data-memory <GiB>",
+      "stimuli that may lie in memory, the others are mapped from files (default: half of the free memory)",
+      positiveNumber,
+    )
+    .option("--data-cache <dir>", "where stimuli are copied to that cannot be mapped from their recording")
     .option("--max-datasets <count>", "keep the first sessions (default: 30)", wholeNumber(1))
     .optionsGroup("Steps:")
     .option("--batch-size <samples>", "samples per batch (default: 64)", wholeNumber(1))
@@ -110,8 +118,9 @@ export function addTrainFlags(command: Command): Command {
 
 /** The trainer's options for the flags; what is about this process only is left out. */
 export function trainOptions(flags: TrainFlags): Omit<TrainOptions, "precision"> {
-  const { device, gpu, threads, printConfig, json, datasetConfigs, precision, ...options } = flags;
-  return { ...options, datasetConfigsPath: datasetConfigs };
+  const { device, gpu, threads, printConfig, json, datasetConfigs, dataMemory, precision, ...options } = flags;
+  const memory = dataMemory === undefined ? {} : { dataMemory: dataMemory * 2 ** 30 };
+  return { ...options, ...memory, datasetConfigsPath: datasetConfigs };
 }
 
 /** The command that continues an interrupted run: what the checkpoint does not know is said again. */

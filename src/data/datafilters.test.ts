@@ -54,9 +54,9 @@ describe("datafilterMask()", () => {
 
   test("is all ones in one column without filters", () => {
     expect(datafilterMask([], inputs([0, 0]))).toEqual({
-      dtype: "float32",
+      dtype: "uint8",
       shape: [2, 1],
-      data: Float32Array.of(1, 1),
+      data: Uint8Array.of(1, 1),
     });
   });
 

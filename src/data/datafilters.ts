@@ -70,7 +70,7 @@ export const DATAFILTERS: { readonly [Name in DatafilterOpName]: DatafilterEntry
 };
 
 /**
- * The mask of a pipeline, float32 0 or 1, `[frames, 1]` or `[frames, units]`; all ones for an empty one.
+ * The mask of a pipeline, uint8 0 or 1, `[frames, 1]` or `[frames, units]`; all ones for an empty one.
  *
  * @throws UserError for an unknown filter, with the closest known name
  */
@@ -78,7 +78,7 @@ export function datafilterMask(ops: readonly DatafilterOp[], inputs: DatafilterI
   const { frames } = inputs;
   const masks = ops.map((op) => applyFilter(op, inputs));
   const columns = Math.max(1, ...masks.map((mask) => mask.columns));
-  const data = new Float32Array(frames * columns).fill(1);
+  const data = new Uint8Array(frames * columns).fill(1);
   for (const mask of masks) {
     for (let t = 0; t < frames; t++) {
       for (let column = 0; column < columns; column++) {
@@ -87,7 +87,7 @@ export function datafilterMask(ops: readonly DatafilterOp[], inputs: DatafilterI
       }
     }
   }
-  return { dtype: "float32", shape: [frames, columns], data };
+  return { dtype: "uint8", shape: [frames, columns], data };
 }
 
 function applyFilter(op: DatafilterOp, inputs: DatafilterInputs): Mask {

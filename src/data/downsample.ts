@@ -6,7 +6,7 @@
  * two trials and its averaged trial number is neither's; `trialAware` avoids this.
  */
 import { UserError } from "../errors.ts";
-import { arrayBytes, bytesPerElement, type NdArray, toFloat64, zerosArray } from "../formats/array.ts";
+import { arrayBytes, bytesPerElement, type NdArray, toFloat64, viewBytes, zerosArray } from "../formats/array.ts";
 import type { LazyArray } from "../formats/lazy.ts";
 import { rowLength } from "./column.ts";
 
@@ -89,14 +89,51 @@ export function downsampleColumn(
   }
   const reduce = reduction(key, column, strictValidity);
   const out = zerosArray(reduce.dtype(column), [starts.length, ...column.shape.slice(1)]);
+  forEachBlock(column, starts, factor, (block, offsets, bin) => reduce.block(block, offsets, factor, out, bin));
+  return out;
+}
+
+/** Bins in a file, in blocks. A block is valid within its call: all are read into the same memory. */
+function forEachBlock(
+  column: LazyArray,
+  starts: Int32Array,
+  factor: number,
+  use: (block: NdArray, offsets: Int32Array, bin: number) => void,
+): void {
+  const rowBytes = rowLength(column.shape) * bytesPerElement(column.dtype);
+  let memory = new Uint8Array(0);
   for (let bin = 0; bin < starts.length; bin += BLOCK_BINS) {
     const end = Math.min(bin + BLOCK_BINS, starts.length);
     const first = starts[bin]!;
-    const block = column.readRows(first, starts[end - 1]! + factor);
+    const last = starts[end - 1]! + factor;
+    if (memory.length < (last - first) * rowBytes) memory = new Uint8Array((last - first) * rowBytes);
     const offsets = starts.subarray(bin, end).map((start) => start - first);
-    reduce.block(block, offsets, factor, out, bin);
+    use(column.readRows(first, last, memory), offsets, bin);
   }
-  return out;
+}
+
+/**
+ * The first frame of every bin, in pieces of a few megabytes: what {@link downsampleColumn} makes of a stimulus, for one
+ * that is not to be held whole.
+ *
+ * @param write takes frames one after the other; they are valid within the call
+ */
+export function pickFrames(
+  column: LazyArray,
+  starts: Int32Array,
+  factor: number,
+  write: (frames: NdArray) => void,
+): void {
+  const shape = column.shape.slice(1);
+  const memory = zerosArray(column.dtype, [BLOCK_BINS, ...shape]);
+  forEachBlock(column, starts, factor, (block, offsets) => {
+    PICK.block(block, offsets, factor, memory, 0);
+    const bytes = arrayBytes(memory).subarray(
+      0,
+      offsets.length * rowLength(column.shape) * bytesPerElement(column.dtype),
+    );
+    write(viewBytes(bytes, column.dtype, [offsets.length, ...shape]));
+  });
 }
 
 /** How the frames of a bin become one, and in which element type. */

@@ -142,7 +142,8 @@ export class BatchLoader {
 /** What a session serves of one key. */
 interface Column {
   /** Values by recording, frame after frame. */
-  sources: readonly Uint8Array[] | readonly Float32Array[];
+  sources: readonly (Uint8Array | Float32Array)[];
+  /** Whether they go to the device as bytes; counts and masks become float32 on the way. */
   isBytes: boolean;
   /** Values per frame. */
   width: number;
@@ -186,6 +187,7 @@ function columnsOf(set: SampleSet, withStimulus: boolean): Columns {
         arrays.map((recording) => sourceOf(recording)!),
         lags,
         frameShape,
+        key === "stim" && arrays[0]!.stim instanceof Uint8Array,
       )
     );
   };
@@ -227,10 +229,11 @@ function makeColumn(
   sources: readonly (Uint8Array | Float32Array)[],
   { lags, axis }: LagSpec,
   frameShape: readonly number[],
+  isBytes: boolean,
 ): Column {
   return {
-    sources: sources as Column["sources"],
-    isBytes: sources[0] instanceof Uint8Array,
+    sources,
+    isBytes,
     width: elementCount(frameShape),
     lags,
     isRun: lags.length > 1 && lags.every((lag, i) => lag === lags[0]! + i),

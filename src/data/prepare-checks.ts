@@ -43,7 +43,7 @@ function framesWithNaN(recording: Recording, key: string): Set<number> {
   const missing = new Set<number>();
   if (!(data instanceof Float32Array || data instanceof Float64Array)) return missing;
   const width = rowLength(shape);
-  const mask = key === "robs" ? recording.floats("dfs") : undefined;
+  const mask = key === "robs" ? recording.get("dfs") : undefined;
   const maskWidth = mask?.shape[1] ?? 1;
   for (let i = 0; i < data.length; i++) {
     if (!Number.isNaN(data[i])) continue;
@@ -58,7 +58,7 @@ function framesWithNaN(recording: Recording, key: string): Set<number> {
 export function maskedUnits(samples: SampleSet, cids: readonly number[]): number[] {
   const valid = cids.map(() => false);
   samples.recordings.forEach((recording, number) => {
-    const { data, shape } = recording.floats("dfs");
+    const { data, shape } = recording.get("dfs");
     const width = shape[1]!;
     for (const frame of samples.framesOf(number)) {
       for (let unit = 0; unit < cids.length; unit++) {

@@ -13,6 +13,7 @@ import { inContext } from "./error-context.ts";
 import { Recording } from "./recording.ts";
 import type { Session } from "./session.ts";
 import { requireTrialNumbers } from "./split.ts";
+import { StimulusStore } from "./stimulus-store.ts";
 import { concatenateLast, runPipeline, type TransformContext } from "./transforms.ts";
 import { unitColumns, unitNames } from "./units.ts";
 
@@ -38,6 +39,7 @@ export interface PreparationPlan {
   readonly storedStimulus: StoredStimulus | undefined;
   readonly keepKeys: ReadonlySet<string>;
   readonly transformPerTrial: boolean;
+  readonly store: StimulusStore;
 }
 
 /** Plans the preparation of a session's recordings, without reading data. */
@@ -45,7 +47,11 @@ export function planPreparation(
   config: SessionConfig,
   recordings: readonly Recording[],
   factor: number,
-  options: { keepKeys?: readonly string[] | undefined; transformPerTrial?: boolean | undefined },
+  options: {
+    keepKeys?: readonly string[] | undefined;
+    transformPerTrial?: boolean | undefined;
+    store?: StimulusStore | undefined;
+  },
 ): PreparationPlan {
   const configured = Object.values(config.datafilters).map((entry) => [entry.expose_as, datafilterOps(entry)] as const);
   const usesFallbackMask = configured.length === 0;
@@ -63,6 +69,7 @@ export function planPreparation(
     storedStimulus: recordings.every(hasByteStimulus) ? storedStimulus(config) : undefined,
     keepKeys: new Set(["robs", "dfs", ...Object.keys(config.keys_lags), ...(options.keepKeys ?? [])]),
     transformPerTrial: options.transformPerTrial ?? false,
+    store: options.store ?? new StimulusStore(),
   };
 }
 
@@ -98,7 +105,11 @@ export function prepareRecording(
   const { config } = plan;
   const columns = unitColumns(source, config.cids);
   requireKeys(source, plan);
-  const working = atModelRate(source, session, plan);
+  const starts =
+    plan.factor === 1
+      ? undefined
+      : binStarts(source.length, plan.factor, config.trial_aware ? source.numbers("trial_inds") : undefined);
+  const working = atModelRate(source, session, plan, starts);
   if (working.length === 0) throw new UserError("it has no frames at the model's rate");
   const trialInds = working.numbers("trial_inds");
   requireTrialNumbers(trialInds);
@@ -110,15 +121,18 @@ export function prepareRecording(
     unitColumns: columns,
     trialStarts: plan.transformPerTrial ? trialStarts(trialInds) : undefined,
   });
-  const results = working
-    .pick(plan.keepKeys)
-    .keys()
-    .map((key) => {
-      const array = finalForm(key, working.get(key));
-      return [key, selectUnits(key, array, columns, units)] as const;
-    });
+  const results = new Map<string, NdArray>();
+  for (const key of working.pick(plan.keepKeys).keys()) {
+    results.set(key, finalForm(key, selectUnits(key, working.get(key), columns, units)));
+    // The column it was made from is not needed any more.
+    working.set(key, results.get(key)!);
+  }
+  // The stimulus comes last, when everything that was needed on the way is gone.
+  if (keepsStimulus(plan)) results.set("stim", finalForm("stim", storedStimulusOf(source, plan, starts)));
+  const order = new Set([...source.keys(), ...results.keys()]);
+  const prepared = [...order].flatMap((key) => (results.has(key) ? [[key, results.get(key)!] as const] : []));
   const metadata = { ...source.metadata, name: source.type, cids: [...config.cids] };
-  return { prepared: new Recording(source.type, results, metadata, session.name), trialInds };
+  return { prepared: new Recording(source.type, prepared, metadata, session.name), trialInds };
 }
 
 /** Finds missing keys before any data is read, while the whole recording can still suggest the right ones. */
@@ -142,8 +156,30 @@ function filterNames(filters: PreparationPlan["filters"]): Set<string> {
   return new Set(filters.flatMap(([, ops]) => ops.map((op) => op.name)));
 }
 
-/** The needed columns in memory, down-sampled; the source is left as it is. */
-function atModelRate(source: Recording, session: Session, { config, factor, ...plan }: PreparationPlan): Recording {
+/** Whether the stimulus is kept as the bytes it is, and served: it is then left out of all that comes before. */
+function keepsStimulus({ storedStimulus, keepKeys }: PreparationPlan): boolean {
+  return storedStimulus !== undefined && keepKeys.has("stim");
+}
+
+/** The stimulus at the model's rate as uint8, with what its transform does to its shape. */
+function storedStimulusOf(source: Recording, plan: PreparationPlan, starts: Int32Array | undefined): NdArray {
+  const stim = plan.store.hold(source.column("stim"), starts, plan.factor);
+  const name = plan.storedStimulus!.transform;
+  if (name === undefined) return stim;
+  const ops = transformOps(plan.config.transforms[name]!).filter((op) => op.name !== "pixelnorm");
+  return inContext(`transform ${name}`, () =>
+    runPipeline(stim, ops, { unitColumns: new Int32Array(0), trialStarts: undefined }),
+  );
+}
+
+/** The needed columns in memory, down-sampled, but for a stimulus that is kept as it is; the source is left alone. */
+function atModelRate(
+  source: Recording,
+  session: Session,
+  plan: PreparationPlan,
+  starts: Int32Array | undefined,
+): Recording {
+  const { config, factor } = plan;
   const names = filterNames(plan.filters);
   const needed = new Set([
     ...plan.keepKeys,
@@ -152,9 +188,9 @@ function atModelRate(source: Recording, session: Session, { config, factor, ...p
     ...(names.has("valid_nlags") ? ["dpi_valid"] : []),
     ...(names.has("missing_pct") ? ["missing_pct", "t_bins"] : []),
   ]);
+  if (keepsStimulus(plan)) needed.delete("stim");
   const columns = source.pick(needed);
-  if (factor === 1) return columns;
-  const starts = binStarts(source.length, factor, config.trial_aware ? source.numbers("trial_inds") : undefined);
+  if (starts === undefined) return columns;
   const options = { strictValidity: config.strict_validity };
   return new Recording(
     source.type,
@@ -189,11 +225,10 @@ function storedMissingPct(recording: Recording, unit: number, units: number): Fl
 function runTransforms(working: Recording, plan: PreparationPlan, context: TransformContext): void {
   const joined = new Map<string, NdArray[]>();
   for (const [name, transform] of Object.entries(plan.config.transforms)) {
+    if (plan.storedStimulus?.transform === name) continue;
     const { source, expose_as: exposeAs, concatenate } = transform;
-    const isStored = plan.storedStimulus?.transform === name;
-    const ops = transformOps(transform).filter((op) => !(isStored && op.name === "pixelnorm"));
     const result = inContext(`transform ${name}`, () =>
-      runPipeline(isStored ? working.get(source) : working.floats(source), ops, context),
+      runPipeline(working.floats(source), transformOps(transform), context),
     );
     if (concatenate) joined.set(exposeAs, [...(joined.get(exposeAs) ?? []), result]);
     else working.set(exposeAs, result);
@@ -201,8 +236,10 @@ function runTransforms(working: Recording, plan: PreparationPlan, context: Trans
   for (const [exposeAs, parts] of joined) working.set(exposeAs, concatenateLast(parts, exposeAs));
 }
 
-/** Keys that loaders hand to a model or a loss: float32, a stimulus possibly uint8. */
-const MODEL_KEYS = new Set(["robs", "dfs", "behavior", "history", "true_rates"]);
+/** Keys that loaders hand to a model or a loss, as float32. */
+const MODEL_KEYS = new Set(["behavior", "history", "true_rates"]);
+/** Those that are small whole numbers as a rule, a quarter of the memory; they are served as float32 all the same. */
+const COUNT_KEYS = new Set(["robs", "dfs"]);
 
 function finalForm(key: string, array: NdArray): NdArray {
   if (key === "stim") {
@@ -214,7 +251,16 @@ function finalForm(key: string, array: NdArray): NdArray {
     }
     return array.dtype === "uint8" ? array : toFloat32(array);
   }
+  if (COUNT_KEYS.has(key)) return asBytes(array);
   return MODEL_KEYS.has(key) ? toFloat32(array) : array;
+}
+
+/** Whole numbers from 0 to 255 as uint8, anything else as float32. */
+function asBytes(array: NdArray): NdArray {
+  if (array.dtype === "uint8") return array;
+  const { shape, data } = toFloat32(array);
+  const bytes = Uint8Array.from(data);
+  return data.every((value, i) => value === bytes[i]) ? { dtype: "uint8", shape, data: bytes } : toFloat32(array);
 }
 
 /** Keys with one column per unit of the recording. */

@@ -244,7 +244,7 @@ describe("prepareSession()", () => {
     expect([channels, height, width, units, dfsColumns, behaviorDim]).toEqual([1, 4, 3, 3, 3, 2]);
     const frame = train.frameOf[5]!;
     const served = train.serveOne(5);
-    expect(served.robs!.data).toEqual(robs.slice(3 * frame, 3 * frame + 3));
+    expect([...served.robs!.data]).toEqual([...robs.slice(3 * frame, 3 * frame + 3)]);
     expect(served.behavior!.data).toEqual(behavior!.slice(2 * frame, 2 * frame + 2));
     const newest: NdArray = { dtype: "uint8", shape: [12], data: stim!.slice(12 * frame, 12 * frame + 12) };
     expect(served.stim!.data.slice(0, 12)).toEqual(decodeStimulus(newest, true).data);

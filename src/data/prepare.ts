@@ -18,6 +18,7 @@ import type { Recording } from "./recording.ts";
 import { joinedIndices, SampleSet } from "./samples.ts";
 import { openSession, type Session } from "./session.ts";
 import { distinctTrials, type SplitRows, splitByTrial } from "./split.ts";
+import type { StimulusStore } from "./stimulus-store.ts";
 import { checkPipeline } from "./transforms.ts";
 import { validRows } from "./units.ts";
 
@@ -35,6 +36,8 @@ export interface PrepareOptions {
   strictLags?: boolean | undefined;
   /** Let transforms that look across frames stop at trial boundaries; the reference lets them run across. */
   transformPerTrial?: boolean | undefined;
+  /** Where stimuli lie; all in memory when absent. Sessions of one run share it. */
+  store?: StimulusStore | undefined;
 }
 
 /** A session ready for training. */
@@ -219,7 +222,7 @@ function split(
 ): { train: SampleSet; val: SampleSet } {
   refuseUnknownTrials(config, types);
   const rows = types.map(({ prepared, trialInds }) =>
-    splitByTrial(trialInds, validRows(prepared.floats("dfs")), {
+    splitByTrial(trialInds, validRows(prepared.get("dfs")), {
       trainFraction: config.train_val_split,
       seed: config.seed,
       splitBy: config.split_by,
@@ -257,7 +260,7 @@ function emptyTrainingSet(config: SessionConfig, types: readonly PreparedType[])
 }
 
 function validFrames({ prepared, trialInds }: PreparedType): string {
-  const valid = validRows(prepared.floats("dfs")).length;
+  const valid = validRows(prepared.get("dfs")).length;
   const trials = distinctTrials(trialInds).length;
   return `${valid} valid of ${prepared.length} frames in ${trials} ${trials === 1 ? "trial" : "trials"}`;
 }

@@ -7,7 +7,7 @@
  */
 import { UserError } from "../errors.ts";
 import { arrayBytes, elementCount, type NdArray, zerosArray } from "../formats/array.ts";
-import { rowLength } from "./column.ts";
+import { rowLength, toFloat32 } from "./column.ts";
 import { checkReach, type KeysLags, type LagSpec, lagReach, parseKeysLags } from "./lags.ts";
 import type { Recording } from "./recording.ts";
 
@@ -39,11 +39,11 @@ export interface RecordingArrays {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
-  /** Spike counts, [frames, units]. */
-  readonly robs: Float32Array;
+  /** Spike counts, [frames, units]; uint8 where all are whole numbers up to 255. */
+  readonly robs: Float32Array | Uint8Array;
   readonly units: number;
   /** Validity, [frames, dfsColumns]. */
-  readonly dfs: Float32Array;
+  readonly dfs: Float32Array | Uint8Array;
   /** 1 when a frame is valid for all units or none, else `units`. */
   readonly dfsColumns: number;
   /** [frames, behaviorDim]. */
@@ -54,6 +54,9 @@ export interface RecordingArrays {
   /** Expected counts of synthetic units, [frames, units]. */
   readonly trueRates: Float32Array | undefined;
 }
+
+/** Keys that are kept as uint8 where their values allow it. */
+const COUNT_KEYS: ReadonlySet<string> = new Set(["robs", "dfs"]);
 
 /** An ordered set of samples of one session. */
 export class SampleSet {
@@ -95,7 +98,8 @@ export class SampleSet {
   private checkKey(key: string): void {
     const described = this.recordings.map((recording) => {
       const { dtype, shape } = recording.column(key);
-      return `${dtype} [${["frames", ...shape.slice(1)].join(", ")}]`;
+      const type = COUNT_KEYS.has(key) ? "numbers" : dtype;
+      return `${type} [${["frames", ...shape.slice(1)].join(", ")}]`;
     });
     const other = described.findIndex((text) => text !== described[0]);
     if (other < 0) return;
@@ -153,8 +157,8 @@ export class SampleSet {
 
   /**
    * Gathers samples into one array per key: `[batch, ...]`, or `[batch, lags, ...]` for a key with a lag axis; `stim`
-   * with channels is `[batch, channels, lags, height, width]`. A uint8 stimulus comes out as float32, every other key
-   * in its own element type.
+   * with channels is `[batch, channels, lags, height, width]`. A uint8 stimulus, counts and masks come out as float32, every
+   * other key in its own element type.
    *
    * @param positions which samples, negative ones from the end
    * @throws RangeError for positions outside the set
@@ -186,17 +190,19 @@ export class SampleSet {
     const sources = this.recordings.map((recording) => recording.get(key));
     const { dtype, shape } = sources[0]!;
     const rowShape = shape.slice(1);
-    const out = zerosArray(dtype, [at.length, ...(axis ? [lags.length] : []), ...rowShape]);
-    const rowBytes = rowLength(shape) * out.data.BYTES_PER_ELEMENT;
-    const from = sources.map(arrayBytes);
-    const to = arrayBytes(out);
+    // Counts and masks may be bytes in one recording and float32 in another; other keys are copied bit by bit.
+    const isCounts = COUNT_KEYS.has(key);
+    const out = zerosArray(isCounts ? "float32" : dtype, [at.length, ...(axis ? [lags.length] : []), ...rowShape]);
+    const row = rowLength(shape) * (isCounts ? 1 : out.data.BYTES_PER_ELEMENT);
+    const from = sources.map((source) => (isCounts ? countsOf(source).data : arrayBytes(source)));
+    const to = isCounts ? (out.data as Float32Array) : arrayBytes(out);
     let offset = 0;
     for (const sample of at) {
-      const bytes = from[this.recordingOf[sample]!]!;
+      const values = from[this.recordingOf[sample]!]!;
       for (const lag of lags) {
-        const start = (this.frameOf[sample]! - lag) * rowBytes;
-        to.set(bytes.subarray(start, start + rowBytes), offset);
-        offset += rowBytes;
+        const start = (this.frameOf[sample]! - lag) * row;
+        to.set(values.subarray(start, start + row), offset);
+        offset += row;
       }
     }
     if (key !== "stim") return out;
@@ -212,8 +218,8 @@ export class SampleSet {
     const source = this.recordings[recording]!;
     const stim = source.has("stim") ? source.get("stim") : undefined;
     const [height, width] = (stim?.shape ?? [0, 0]).slice(-2) as [number, number];
-    const robs = source.floats("robs");
-    const dfs = source.floats("dfs");
+    const robs = countsOf(source.get("robs"));
+    const dfs = countsOf(source.get("dfs"));
     const optional = (key: string) => (source.has(key) ? source.floats(key) : undefined);
     const behavior = optional("behavior");
     return {
@@ -233,6 +239,11 @@ export class SampleSet {
       trueRates: optional("true_rates")?.data,
     };
   }
+}
+
+/** Counts or a mask as they are kept: uint8, else float32. */
+function countsOf(array: NdArray): NdArray & { data: Float32Array | Uint8Array } {
+  return array.data instanceof Uint8Array ? { ...array, data: array.data } : toFloat32(array);
 }
 
 /** Index arrays one after the other. */

@@ -48,7 +48,7 @@ function unitIds(recording: Recording, units: number): number[] | undefined {
 }
 
 /** Frames in which any column of a mask `[frames, 1 or units]` is not zero, ascending. */
-export function validRows(mask: NdArray & { data: Float32Array }): Int32Array {
+export function validRows(mask: NdArray): Int32Array {
   const [frames, columns] = mask.shape as [number, number];
   const rows: number[] = [];
   for (let t = 0; t < frames; t++) {

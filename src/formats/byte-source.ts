@@ -15,12 +15,15 @@ export interface ByteSource {
   readonly name: string;
   /** Length in bytes. */
   readonly size: number;
+  /** The file that holds these bytes one after the other, from `start` on; absent when none does. */
+  readonly file?: { readonly path: string; readonly start: number };
   /**
-   * A fresh copy of `length` bytes from `offset` on.
+   * A copy of `length` bytes from `offset` on, fresh unless there is a buffer to use.
    *
+   * @param into at least `length` bytes that a source may read into instead of making a new buffer
    * @throws UserError when the source ends before, cannot be read, or memory does not suffice
    */
-  read(offset: number, length: number): Uint8Array<ArrayBuffer>;
+  read(offset: number, length: number, into?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
   /** Releases the file behind it at once; without this call it is released with the last reference to the source. */
   close(): void;
 }
@@ -33,10 +36,12 @@ const forgottenFiles = new FinalizationRegistry<number>(closeSync);
 class FileSource implements ByteSource {
   readonly name: string;
   readonly size: number;
+  readonly file: { readonly path: string; readonly start: number };
   private descriptor: number | undefined;
 
   constructor(path: string) {
     this.name = path;
+    this.file = { path, start: 0 };
     try {
       // Opening a pipe would wait for a writer, so look before opening.
       const stats = statSync(path);
@@ -50,10 +55,10 @@ class FileSource implements ByteSource {
     forgottenFiles.register(this, this.descriptor, this);
   }
 
-  read(offset: number, length: number): Uint8Array<ArrayBuffer> {
+  read(offset: number, length: number, into?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     checkRange(this, offset, length);
     if (this.descriptor === undefined) throw new Error(`Cannot read "${this.name}": it was closed`);
-    const bytes = allocateBytes(length, this.name);
+    const bytes = into === undefined ? allocateBytes(length, this.name) : into.subarray(0, length);
     let done = 0;
     while (done < length) {
       const count = this.readSome(this.descriptor, bytes, done, offset + done);

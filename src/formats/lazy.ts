@@ -15,9 +15,12 @@ export interface LazyArray {
    * Rows `start` (included) to `end` (excluded) of the first axis, shape `[end - start, ...shape[1..]]`. When the array
    * lies contiguously only their bytes are read.
    *
+   * @param into memory that the rows may be read into instead of fresh one; it must be large enough for them
    * @throws RangeError when the range is not inside the first axis or the array is a scalar
    */
-  readRows(start: number, end: number): NdArray;
+  readRows(start: number, end: number, into?: Uint8Array<ArrayBuffer>): NdArray;
+  /** Where the elements lie in a file, row-major and as they are in memory; absent when they do not. */
+  readonly location?: { readonly path: string; readonly offset: number } | undefined;
 }
 
 /** Where the elements of an array lie inside a source, and how its bytes become elements. */
@@ -42,6 +45,7 @@ class SourceArray implements LazyArray {
   private readonly strides: readonly number[];
   private readonly itemBytes: number;
   private readonly decode: (bytes: Uint8Array, shape: readonly number[]) => NdArray;
+  private readonly isDecoded: boolean;
 
   constructor(source: ByteSource, layout: ArrayLayout) {
     this.source = source;
@@ -50,28 +54,36 @@ class SourceArray implements LazyArray {
     this.offset = layout.offset ?? 0;
     this.strides = layout.strides ?? rowMajorStrides(this.shape);
     this.itemBytes = layout.itemBytes ?? bytesPerElement(this.dtype);
+    this.isDecoded = layout.decode !== undefined;
     this.decode = layout.decode ?? ((bytes, shape) => viewBytes(bytes, this.dtype, shape));
     const span = spanOfElements(this.shape, this.strides) * this.itemBytes;
     checkRange(source, this.offset, span);
+  }
+
+  get location(): { path: string; offset: number } | undefined {
+    const { file } = this.source;
+    if (file === undefined || this.isDecoded || !isRowMajor(this.shape, this.strides)) return undefined;
+    return { path: file.path, offset: file.start + this.offset };
   }
 
   read(): NdArray {
     return this.readBlock(this.offset, this.shape);
   }
 
-  readRows(start: number, end: number): NdArray {
+  readRows(start: number, end: number, into?: Uint8Array<ArrayBuffer>): NdArray {
     const rows = this.shape[0];
     if (rows === undefined) throw new RangeError(`Cannot read rows of "${this.source.name}": the array is a scalar`);
     if (!(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= rows)) {
       throw new RangeError(`Cannot read rows ${start} to ${end} of "${this.source.name}": it has ${rows} rows`);
     }
     const offset = this.offset + start * this.strides[0]! * this.itemBytes;
-    return this.readBlock(offset, [end - start, ...this.shape.slice(1)]);
+    return this.readBlock(offset, [end - start, ...this.shape.slice(1)], into);
   }
 
-  private readBlock(offset: number, shape: readonly number[]): NdArray {
+  private readBlock(offset: number, shape: readonly number[], into?: Uint8Array<ArrayBuffer>): NdArray {
     const span = spanOfElements(shape, this.strides) * this.itemBytes;
-    const stored = span === 0 ? new Uint8Array(0) : this.source.read(offset, span);
+    const fits = into !== undefined && into.length >= span && into.byteOffset % 8 === 0;
+    const stored = span === 0 ? new Uint8Array(0) : this.source.read(offset, span, fits ? into : undefined);
     if (isRowMajor(shape, this.strides)) return this.decode(stored, shape);
     return this.decode(gatherElements(stored, this.itemBytes, shape, this.strides, this.source.name), shape);
   }

@@ -73,11 +73,13 @@ export class ZipArchive {
     const offset = this.dataOffset(entry);
     if (entry.method === STORED) {
       if (entry.size !== entry.compressedSize) throw this.problem(`the sizes of its entry "${name}" disagree`);
-      return this.entrySource(entry, (at, length) => {
-        const bytes = this.source.read(offset + at, length);
+      const read: ByteSource["read"] = (at, length, into) => {
+        const bytes = this.source.read(offset + at, length, into);
         if (length === entry.size) this.verify(entry, bytes);
         return bytes;
-      });
+      };
+      const { file } = this.source;
+      return this.entrySource(entry, read, file && { path: file.path, start: file.start + offset });
     }
     if (entry.method === DEFLATED) {
       let unpacked: ByteSource | undefined;
@@ -111,13 +113,14 @@ export class ZipArchive {
     return offset;
   }
 
-  private entrySource(entry: ZipEntry, read: (offset: number, length: number) => Uint8Array<ArrayBuffer>): ByteSource {
+  private entrySource(entry: ZipEntry, read: ByteSource["read"], file?: ByteSource["file"]): ByteSource {
     const source: ByteSource = {
       name: `${this.name}: ${entry.name}`,
       size: entry.size,
-      read(offset, length) {
+      ...(file && { file }),
+      read(offset, length, into) {
         checkRange(source, offset, length);
-        return read(offset, length);
+        return read(offset, length, into);
       },
       close: () => this.close(),
     };

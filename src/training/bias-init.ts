@@ -10,10 +10,10 @@ import { type Module, scope, tensor } from "../torch/index.ts";
 /** Spikes and validity of consecutive frames. */
 export interface RateSource {
   /** Spike counts, [frames, units]. */
-  robs: Float32Array;
+  robs: Float32Array | Uint8Array;
   units: number;
   /** Weights, [frames, dfsColumns]; absent: all 1. */
-  dfs?: Float32Array | undefined;
+  dfs?: Float32Array | Uint8Array | undefined;
   /** 1 when a frame is valid for all units or none, else `units`. */
   dfsColumns: number;
 }

@@ -69,6 +69,10 @@ export interface TrainOptions extends Partial<TrainingSettings>, TrainEvents {
   sessions?: readonly PreparedSession[] | undefined;
   /** Folder with the sessions' folders; each configuration's `data_dir` when absent. */
   dataDir?: string | undefined;
+  /** Bytes of stimuli that may lie in memory, others are mapped from files; half of the available memory when absent. */
+  dataMemory?: number | undefined;
+  /** Folder for copies of stimuli that are mapped; in the user's cache when absent. */
+  dataCache?: string | undefined;
   /** Use only the first sessions of the dataset configuration. */
   maxDatasets?: number | undefined;
   /** "cpu" or "cuda:0", ... */

@@ -15,6 +15,7 @@ import { type PreparedSession, prepareSession } from "../data/prepare.ts";
 import { mixSeeds } from "../data/random.ts";
 import { TrainSampler, validationBatches, validationPlan } from "../data/samplers.ts";
 import type { SampleSet } from "../data/samples.ts";
+import { openStimulusStore, type StimulusStore } from "../data/stimulus-store.ts";
 import { UserError } from "../errors.ts";
 import { makeFolder } from "../formats/folder.ts";
 import { buildModel } from "../models/build.ts";
@@ -65,7 +66,7 @@ export interface Run {
   /** What the user should know, one sentence each. */
   warnings: string[];
   /** What is good to know about the model: the lags it sees. */
-  notes: readonly string[];
+  notes: string[];
 }
 
 /** Streams of random numbers beside that of shuffling, which uses the seed itself. */
@@ -83,7 +84,8 @@ export function setUpRun(options: TrainOptions): Run {
   using checkpoint = resume === undefined ? undefined : openModelFile(resumableCheckpoint(resume));
   const { settings, overridden } = settingsOf(options, device, checkpoint);
   const modelConfig = modelConfigOf(options, checkpoint);
-  const prepared = prepareSessions(options, modelConfig, checkpoint);
+  const store = openStimulusStore({ memory: options.dataMemory, cacheFolder: options.dataCache });
+  const prepared = prepareSessions(options, modelConfig, checkpoint, store);
   const place = placeOf(options, settings, checkpoint);
 
   const twin = buildTwin(modelConfig, prepared, settings.seed);
@@ -94,6 +96,7 @@ export function setUpRun(options: TrainOptions): Run {
     run = { ...place, ...assembleRun(twin, prepared, modelConfig, settings, device) };
     if (checkpoint) restore(run, checkpoint, options);
     run.warnings.unshift(...overridden);
+    if (store.mapped > 0) run.notes.push(mappedNote(store));
     makeFolder(run.directory);
     return run;
   } catch (error) {
@@ -163,8 +166,16 @@ function assembleRun(
         .map(({ session }) => `Session ${session} has no validation samples and no part in the score`),
       ...regularizers.warnings,
     ],
-    notes: report?.notes ?? [],
+    notes: [...(report?.notes ?? [])],
   };
+}
+
+function mappedNote({ inMemory, mapped, budget }: StimulusStore): string {
+  const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  return (
+    `stimuli: ${gigabytes(inMemory)} in memory, ${gigabytes(mapped)} mapped from files, because no more than ` +
+    `${gigabytes(budget)} may lie in memory (--data-memory)`
+  );
 }
 
 function makeSampler(
@@ -216,11 +227,12 @@ function prepareSessions(
   options: TrainOptions,
   model: ModelConfig,
   checkpoint: ModelFile | undefined,
+  store: StimulusStore,
 ): readonly PreparedSession[] {
   const { dataDir, modelConfig } = options;
   const configs = options.sessions?.map(({ config }) => config) ?? sessionConfigsOf(options, checkpoint);
   checkInputsServed(model, typeof modelConfig === "string" ? modelConfig : "model config", configs);
-  const prepared = options.sessions ?? configs.map((config) => prepareSession(config, { dataDir }));
+  const prepared = options.sessions ?? configs.map((config) => prepareSession(config, { dataDir, store }));
   checkInputWidths(model, prepared);
   const gaze = shifterOptions(model.shifter);
   for (const { session, behaviorDim } of prepared) {

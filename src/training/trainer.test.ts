@@ -86,7 +86,11 @@ describe("train()", () => {
     const { twin } = loadTwin(last);
     const bias = twin.stateDict().get("readouts.1.bias")!.toTypedArray() as Float32Array;
     const { robs, units } = tinySessions()[1]!.train.arrays(0);
-    const rate = robs.filter((_, i) => i % units === 1).reduce((a, b) => a + b, 0) / (robs.length / units);
+    const rate =
+      Array.from(robs)
+        .filter((_, i) => i % units === 1)
+        .reduce((a, b) => a + b, 0) /
+      (robs.length / units);
     expect(bias[1]).toBeCloseTo(Math.log(Math.expm1(rate)), 5);
     twin.dispose();
   });

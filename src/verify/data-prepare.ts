@@ -1,7 +1,9 @@
 /**
  * @file Golden sessions, prepared completely (data specification, section 5).
  */
+
 import { parseSessionConfig, type SessionConfig } from "../config/session.ts";
+import { toFloat32 } from "../data/column.ts";
 import { type PreparedSession, prepareSession } from "../data/prepare.ts";
 import { decodeStimulus, type SampleSet } from "../data/samples.ts";
 import type { NdArray } from "../formats/array.ts";
@@ -53,8 +55,9 @@ export function verifyPreparation(folder: string): CaseResult[] {
   );
 }
 
-/** The stimulus stays uint8 in our recordings; the reference's is float32 unless the session has no transform for it. */
+/** Stimuli, counts and masks stay uint8 in our recordings; the reference's are float32 but for a stimulus without transform. */
 function asServed(key: string, array: NdArray, { pixelnorm }: SampleSet, dtype: string): NdArray {
+  if (key === "robs" || key === "dfs") return toFloat32(array);
   return key === "stim" && dtype === "float32" ? decodeStimulus(array, pixelnorm) : array;
 }
 

@@ -1,0 +1,116 @@
+/**
+ * @file Where a session's grey levels lie while it is trained on: in memory as long as they fit a budget, else in a file
+ * that is mapped into memory (data specification, sections 15 and 16).
+ *
+ * A stimulus at the model's rate that is already a run of bytes in its recording is mapped from there. Otherwise its frames
+ * are copied once into a file of the cache folder, under a name made from what they depend on: the recording (path, size,
+ * time of last change), the position within it, and the frames that are kept. A recording that changes gets another file.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, realpathSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../errors.ts";
+import type { NdArray } from "../formats/array.ts";
+import { makeFolder } from "../formats/folder.ts";
+import type { LazyArray } from "../formats/lazy.ts";
+import { createSafetensorsWriter, openSafetensors } from "../formats/safetensors.ts";
+import { mapFile } from "../torch/index.ts";
+import { thisMachine, userCache } from "../torch/setup/machine.ts";
+import { rowLength } from "./column.ts";
+import { downsampleColumn, pickFrames } from "./downsample.ts";
+
+/** Part of the file names: raise it when the content of cached files changes. */
+const CACHE_VERSION = 1;
+
+/** Memory that stimuli may take, shared by the sessions of a run, and what happens to those it does not suffice for. */
+export class StimulusStore {
+  /** Bytes of stimuli that lie in memory, and in mapped files. */
+  inMemory = 0;
+  mapped = 0;
+  /** Bytes that may lie in memory. */
+  readonly budget: number;
+  readonly #cacheFolder: string | undefined;
+
+  /**
+   * @param budget bytes; infinite for no limit
+   * @param cacheFolder where frames are copied that cannot be mapped from their recording; without one they stay in memory
+   */
+  constructor(budget = Number.POSITIVE_INFINITY, cacheFolder?: string) {
+    this.budget = budget;
+    this.#cacheFolder = cacheFolder;
+  }
+
+  /**
+   * A uint8 stimulus at the model's rate, in memory or mapped.
+   *
+   * @param column [frames, ...] at the recorded rate
+   * @param starts first frame of every bin, undefined without down-sampling
+   * @param factor frames of a bin
+   * @throws UserError when the cache folder cannot be written
+   */
+  hold(column: LazyArray, starts: Int32Array | undefined, factor: number): NdArray {
+    const shape = [starts?.length ?? column.shape[0]!, ...column.shape.slice(1)];
+    const bytes = shape[0]! * rowLength(shape);
+    const fits = this.inMemory + bytes <= this.budget;
+    const file = fits ? undefined : this.#fileOf(column, starts, factor);
+    if (file === undefined) {
+      this.inMemory += bytes;
+      return starts === undefined ? column.read() : downsampleColumn("stim", column, starts, factor);
+    }
+    this.mapped += bytes;
+    return { dtype: "uint8", shape, data: mapFile(file.path, file.offset, bytes) };
+  }
+
+  /** A file with exactly these frames in a row, made if need be; undefined when there can be none. */
+  #fileOf(
+    column: LazyArray,
+    starts: Int32Array | undefined,
+    factor: number,
+  ): { path: string; offset: number } | undefined {
+    const { location } = column;
+    if (starts === undefined && location !== undefined) return location;
+    if (location === undefined || this.#cacheFolder === undefined) return undefined;
+    const kept = starts ?? Int32Array.from({ length: column.shape[0]! }, (_, frame) => frame);
+    const path = join(this.#cacheFolder, `${cacheKey(column, location, kept)}.safetensors`);
+    const shape = [kept.length, ...column.shape.slice(1)];
+    if (!existsSync(path)) {
+      makeFolder(this.#cacheFolder);
+      using writer = createSafetensorsWriter(path, new Map([["stim", { dtype: "uint8", shape }]]));
+      pickFrames(column, kept, factor, (frames) => writer.append("stim", frames));
+      writer.finish();
+    }
+    const file = openSafetensors(path);
+    try {
+      const { location: cached, shape: found } = file.tensor("stim");
+      if (cached !== undefined && found.join() === shape.join()) return cached;
+    } finally {
+      file.close();
+    }
+    throw new UserError(`Cannot use "${path}": it does not hold the frames its name promises`, {
+      hint: "Delete the file; it is made again from the recording.",
+    });
+  }
+}
+
+/** Where stimuli of a run lie, see {@link openStimulusStore}. */
+export interface StimulusStoreOptions {
+  /** Bytes of stimuli in memory; half of the available memory when absent. */
+  memory?: number | undefined;
+  /** Folder for copies of the others; `stimuli` in the user's cache when absent. */
+  cacheFolder?: string | undefined;
+}
+
+/** The store of a run. */
+export function openStimulusStore({ memory, cacheFolder }: StimulusStoreOptions = {}): StimulusStore {
+  const budget = memory ?? process.availableMemory() / 2;
+  return new StimulusStore(budget, cacheFolder ?? join(userCache(thisMachine()), "stimuli"));
+}
+
+/** A name for the frames of one recording: changes with the recording and with what is kept of it. */
+function cacheKey(column: LazyArray, { path, offset }: { path: string; offset: number }, kept: Int32Array): string {
+  const { size, mtimeMs, ino } = statSync(path);
+  const hash = createHash("sha256");
+  hash.update(JSON.stringify([CACHE_VERSION, realpathSync(path), size, mtimeMs, ino, offset, column.shape]));
+  hash.update(new Uint8Array(kept.buffer, kept.byteOffset, kept.byteLength));
+  return hash.digest("hex").slice(0, 32);
+}
