@@ -116,8 +116,8 @@ export class BatchLoader {
           : null,
         robs: viewSamples(robs, floats),
         dfs: viewSamples(dfs, floats),
-        behavior: behavior ? viewSamples(behavior, floats) : null,
-        history: history ? viewSamples(history, floats) : null,
+        behavior: behavior ? inOrder(behavior, viewSamples(behavior, floats)) : null,
+        history: history ? inOrder(history, viewSamples(history, floats)) : null,
         indices: local,
       };
     });
@@ -125,19 +125,29 @@ export class BatchLoader {
 
   /** [samples, channels, lags, height, width] as float32, from the stored type. */
   private stimulus(placed: Placed, flat: Tensor, pixelnorm: boolean): Tensor {
-    const stored = viewSamples(placed, flat).permute([0, 2, 1, 3, 4]);
-    if (!placed.column.isBytes) return stored.contiguous();
+    if (!placed.column.isBytes) return inOrder(placed, viewSamples(placed, flat)).permute([0, 2, 1, 3, 4]).contiguous();
+    const stored = viewSamples(placed, flat);
     if (this.pixels === undefined || this.pixels.numel < flat.numel) {
       this.pixels?.dispose();
       this.pixels = empty([flat.numel], { device: this.device }).keep();
     }
+    const [samples, lags, channels, height, width] = stored.shape as [number, number, number, number, number];
     const out = this.pixels
       .slice(0, placed.start, placed.start + stored.numel)
-      .view(stored.shape)
-      .copy_(stored);
-    return pixelnorm ? ops.div_.Scalar(out.add_(-127), 255) : out;
+      .view([samples, channels, lags, height, width]);
+    const step = this.device === "cpu" ? DECODED_AT_ONCE : samples;
+    for (let start = 0; start < samples; start += step) {
+      const end = Math.min(start + step, samples);
+      const levels = inOrder(placed, stored.slice(0, start, end)).permute([0, 2, 1, 3, 4]);
+      const part = out.slice(0, start, end).copy_(levels);
+      if (pixelnorm) ops.div_.Scalar(part.add_(-127), 255);
+    }
+    return out;
   }
 }
+
+/** Samples decoded at a time on a CPU: they then stay in its cache from one step to the next. */
+const DECODED_AT_ONCE = 4;
 
 /** What a session serves of one key. */
 interface Column {
@@ -269,11 +279,15 @@ function copySamples(
   return start;
 }
 
-/** Copied samples as a tensor, lags in the order of the configuration. */
+/** Copied samples as a tensor, lags as they were copied. */
 function viewSamples({ column, samples, start }: Placed, flat: Tensor): Tensor {
   const shape = [samples, ...column.shape];
-  const view = flat.slice(0, start, start + elementCount(shape)).view(shape);
-  return column.isRun ? view.flip(1) : view;
+  return flat.slice(0, start, start + elementCount(shape)).view(shape);
+}
+
+/** Samples with their lags in the order of the configuration. */
+function inOrder({ column }: Placed, samples: Tensor): Tensor {
+  return column.isRun ? samples.flip(1) : samples;
 }
 
 /** A host buffer that keeps its memory from batch to batch. */
