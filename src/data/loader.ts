@@ -10,7 +10,7 @@ import { UserError } from "../errors.ts";
 import { elementCount } from "../formats/array.ts";
 import { empty, noGrad, ops, scope, type Tensor, tensor } from "../torch/index.ts";
 import type { LagSpec } from "./lags.ts";
-import { groupBySession, type SessionGroup, sessionOffsets } from "./samplers.ts";
+import { groupBySession, sessionOffsets } from "./samplers.ts";
 import type { RecordingArrays, SampleSet } from "./samples.ts";
 
 /** The samples of one session in a batch. */
@@ -75,8 +75,35 @@ export class BatchLoader {
    * @throws RangeError for an index outside the sessions
    */
   load(plan: ArrayLike<number>): Batch {
-    const groups = groupBySession(plan, this.offsets);
-    return noGrad(() => scope(() => ({ groups: this.gather(groups), size: plan.length })));
+    const staged = this.stage(plan);
+    return noGrad(() => scope(() => ({ groups: this.send(staged), size: plan.length })));
+  }
+
+  /**
+   * The host's part of {@link load}: copies the samples into the loader's buffers.
+   *
+   * @throws RangeError for an index outside the sessions
+   */
+  stage(plan: ArrayLike<number>): StagedGroup[] {
+    this.bytes.clear();
+    this.floats.clear();
+    return groupBySession(plan, this.offsets).map(({ session, local }) => {
+      const place = (column: Column | undefined): Placed | undefined => {
+        if (column === undefined) return undefined;
+        const staging = column.isBytes ? this.bytes : this.floats;
+        return { column, samples: local.length, start: copySamples(column, this.sets[session]!, local, staging) };
+      };
+      const { stim, robs, dfs, behavior, history } = this.sessions[session]!;
+      return {
+        session,
+        local,
+        stim: place(stim),
+        robs: place(robs)!,
+        dfs: place(dfs)!,
+        behavior: place(behavior),
+        history: place(history),
+      };
+    });
   }
 
   /** Frees the buffer on the device. */
@@ -85,35 +112,16 @@ export class BatchLoader {
     this.pixels = undefined;
   }
 
-  private gather(groups: readonly SessionGroup[]): SessionBatch[] {
-    this.bytes.clear();
-    this.floats.clear();
-    // Everything is copied before anything is sent: two transfers per batch, however many groups it has.
-    const placed = groups.map(({ session, local }) => {
-      const place = (column: Column | undefined): Placed | undefined => {
-        if (column === undefined) return undefined;
-        const staging = column.isBytes ? this.bytes : this.floats;
-        return { column, samples: local.length, start: copySamples(column, this.sets[session]!, local, staging) };
-      };
-      const { stim, robs, dfs, behavior, history } = this.sessions[session]!;
-      return {
-        stim: place(stim),
-        robs: place(robs)!,
-        dfs: place(dfs)!,
-        behavior: place(behavior),
-        history: place(history),
-      };
-    });
+  /** Two transfers, however many groups there are; the rest happens on the device. */
+  private send(staged: readonly StagedGroup[]): SessionBatch[] {
     const bytes = this.bytes.toDevice(this.device);
     const floats = this.floats.toDevice(this.device);
-    return groups.map(({ session, local }, i) => {
-      const { stim, robs, dfs, behavior, history } = placed[i]!;
+    return staged.map(({ session, local, stim, robs, dfs, behavior, history }) => {
+      const { session: name, pixelnorm } = this.sets[session]!;
       return {
         session,
-        name: this.sets[session]!.session,
-        stimulus: stim
-          ? this.stimulus(stim, stim.column.isBytes ? bytes : floats, this.sets[session]!.pixelnorm)
-          : null,
+        name,
+        stimulus: stim ? this.stimulus(stim, stim.column.isBytes ? bytes : floats, pixelnorm) : null,
         robs: viewSamples(robs, floats),
         dfs: viewSamples(dfs, floats),
         behavior: behavior ? inOrder(behavior, viewSamples(behavior, floats)) : null,
@@ -150,7 +158,7 @@ export class BatchLoader {
 const DECODED_AT_ONCE = 4;
 
 /** What a session serves of one key. */
-interface Column {
+export interface Column {
   /** Values by recording, frame after frame. */
   sources: readonly (Uint8Array | Float32Array)[];
   /** Whether they go to the device as bytes; counts and masks become float32 on the way. */
@@ -174,11 +182,22 @@ interface Columns {
 }
 
 /** Samples of a column in a staging buffer. */
-interface Placed {
+export interface Placed {
   column: Column;
   samples: number;
   /** Position of the first value. */
   start: number;
+}
+
+/** The samples of one session in the staging buffers. */
+export interface StagedGroup {
+  session: number;
+  local: Int32Array;
+  stim: Placed | undefined;
+  robs: Placed;
+  dfs: Placed;
+  behavior: Placed | undefined;
+  history: Placed | undefined;
 }
 
 function columnsOf(set: SampleSet, withStimulus: boolean): Columns {
