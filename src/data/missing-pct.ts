@@ -6,7 +6,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { toFloat64 } from "../formats/array.ts";
-import { type NpzFile, openNpz, readNpy } from "../formats/npy.ts";
+import { readNpy } from "../formats/npy.ts";
+import { type NpzFile, openNpz } from "../formats/npz.ts";
 
 /** Percentage of missing spikes, 0 to 100, of a unit (by its id) at given times in seconds, [times]. */
 export type MissingPct = (unitId: number, times: Float64Array) => Float64Array;

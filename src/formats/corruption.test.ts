@@ -7,7 +7,10 @@ import { describe, expect, test } from "vitest";
 import { UserError } from "../errors.ts";
 import { type ByteSource, memorySource } from "./byte-source.ts";
 import { isLazyArray } from "./lazy.ts";
-import { openNpz, readNpy } from "./npy.ts";
+import { openMat5 } from "./mat5.ts";
+import { type MatlabValue, matlabValue } from "./matlab.ts";
+import { readNpy } from "./npy.ts";
+import { openNpz } from "./npz.ts";
 import { unpickle } from "./pickle.ts";
 import { plainGlobals } from "./pickle-globals.ts";
 import { plainValue } from "./plain-value.ts";
@@ -62,10 +65,30 @@ const cases: [string, string, (source: ByteSource) => void][] = [
   ["pickle, protocol 2, unknown kept", "pickle/protocol2.pkl", (source) => readPickle(source, "keep")],
   ["pickle, protocol 5, unknown kept", "pickle/protocol5.pkl", (source) => readPickle(source, "keep")],
   ["npy", "npy/fortran_f4.npy", (source) => void readNpy(source)],
+  ["MATLAB level 5", "../convert/octave-v6.mat", readMat5],
+  ["MATLAB level 5, packed", "../convert/octave-v7.mat", readMat5],
+  ["MATLAB level 5, big-endian", "../convert/big-endian.mat", readMat5],
   ["npz, stored", "npy/stored.npz", readNpz],
   ["npz, deflated", "npy/deflated.npz", readNpz],
   ["safetensors", "checkpoint/checkpoint_tiny.safetensors", readSafetensors],
 ];
+
+function readMat5(source: ByteSource): void {
+  const file = openMat5(source);
+  for (const name of file.names) readMatlab(file.variable(name));
+  // Cut between two variables a file is whole in itself, and the next one is missed.
+  matlabValue(file, "words");
+}
+
+function readMatlab(value: MatlabValue): void {
+  const count = value.shape.reduce((product, n) => product * n, 1);
+  if (value.kind === "numbers") value.array().read();
+  if (value.kind === "text") value.rows();
+  if (value.kind === "cell") for (let i = 0; i < count; i++) readMatlab(value.item(i));
+  if (value.kind === "struct") {
+    for (const field of value.fields) for (let i = 0; i < count; i++) readMatlab(value.field(field, i));
+  }
+}
 
 function readNpz(source: ByteSource): void {
   const file = openNpz(source);

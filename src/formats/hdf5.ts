@@ -31,6 +31,12 @@ export interface Hdf5File extends Disposable {
    * @throws UserError when there is no such group
    */
   list(group?: string): Hdf5Entry[];
+  /**
+   * One group or dataset, as {@link list} describes it.
+   *
+   * @throws UserError when it is not there
+   */
+  entry(path: string): Hdf5Entry;
   /** Whether a group or dataset is there. */
   has(path: string): boolean;
   /**
@@ -115,11 +121,8 @@ class OpenFile implements Hdf5File {
       const child = path === "/" ? `/${name}` : `${path}/${name}`;
       switch (this.kindOf(child)) {
         case KIND.group:
-          return [{ name, kind: "group", shape: null, dtype: null }];
-        case KIND.dataset: {
-          const metadata = this.metadata(child);
-          return [{ name, kind: "dataset", shape: metadata.shape, dtype: hdf5TypeName(metadata) }];
-        }
+        case KIND.dataset:
+          return [this.describe(child, name)];
         case KIND.type:
           // A named element type holds no data.
           return [];
@@ -127,6 +130,11 @@ class OpenFile implements Hdf5File {
           return [{ name, kind: "link", shape: null, dtype: null }];
       }
     });
+  }
+
+  entry(path: string): Hdf5Entry {
+    const found = this.find(path);
+    return this.describe(found, found.slice(found.lastIndexOf("/") + 1));
   }
 
   has(path: string): boolean {
@@ -186,6 +194,12 @@ class OpenFile implements Hdf5File {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  private describe(path: string, name: string): Hdf5Entry {
+    if (this.kindOf(path) === KIND.group) return { name, kind: "group", shape: null, dtype: null };
+    const metadata = this.metadata(path);
+    return { name, kind: "dataset", shape: metadata.shape, dtype: hdf5TypeName(metadata) };
   }
 
   private attribute(path: string, name: string): unknown {

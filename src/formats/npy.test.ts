@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { UserError } from "../errors.ts";
 import { type NdArray, toFloat64, zerosArray } from "./array.ts";
 import { memorySource } from "./byte-source.ts";
-import { openNpy, openNpz, readNpy, writeNpy } from "./npy.ts";
+import { openNpy, readNpy, writeNpy } from "./npy.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "npy-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -79,25 +79,6 @@ describe("openNpy()", () => {
       shape: [1, ...whole.shape.slice(1)],
       data: whole.data.slice(perRow, 2 * perRow),
     });
-  });
-});
-
-describe("openNpz()", () => {
-  test.each(["stored", "deflated"])("reads %s.npz", (name) => {
-    const file = openNpz(`${fixtures}${name}.npz`);
-    expect(file.names).toEqual(["eye", "valid", "turned"]);
-    expect(file.read("eye")).toEqual(readNpy(`${fixtures}f8.npy`));
-    expect(file.read("valid")).toEqual(readNpy(`${fixtures}b1.npy`));
-    expect(file.read("turned")).toEqual(readNpy(`${fixtures}fortran_f4.npy`));
-    expect(() => file.read("other")).toThrow('it has no entry "other.npy"');
-    file.close();
-  });
-
-  test("refuses archives of something else", () => {
-    expect(() => openNpz(`${fixtures}../recording/fixrsvp.dset`)).toThrow(
-      'entry "fixrsvp/data.pkl" is not an .npy file',
-    );
-    expect(() => openNpz(`${fixtures}f4.npy`)).toThrow("it is not a zip archive");
   });
 });
 

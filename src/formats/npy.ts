@@ -1,5 +1,5 @@
 /**
- * @file numpy's .npy files (versions 1 to 3) and .npz archives of them.
+ * @file numpy's .npy files, versions 1 to 3.
  *
  * Arrays come out little-endian and row-major whatever the file holds. Python objects are refused: numpy stores them as
  * pickles.
@@ -7,10 +7,9 @@
 import { UserError } from "../errors.ts";
 import { arrayBytes, elementCount, type NdArray } from "./array.ts";
 import { writeFileAtomic } from "./atomic.ts";
-import { asSource, type ByteSource, memorySource } from "./byte-source.ts";
+import { asSource, type ByteSource } from "./byte-source.ts";
 import { columnMajorStrides, type LazyArray, lazyArray, rowMajorStrides } from "./lazy.ts";
 import { type NumpyType, numpyDescr, numpyType } from "./numpy-types.ts";
-import { ZipArchive } from "./zip.ts";
 
 const MAGIC = "\u0093NUMPY";
 
@@ -48,39 +47,6 @@ export function openNpy(input: string | ByteSource): LazyArray {
 /** The array in a .npy file. Throws like {@link openNpy}. */
 export function readNpy(input: string | ByteSource): NdArray {
   return openNpy(input).read();
-}
-
-/** An open .npz archive. */
-export interface NpzFile {
-  readonly path: string;
-  /** Names of its arrays, in file order. */
-  readonly names: readonly string[];
-  /** Reads one array, checksum verified. Throws a UserError when there is none of that name or it cannot be read. */
-  read(name: string): NdArray;
-  /** Closes the file. */
-  close(): void;
-}
-
-/**
- * Opens a .npz archive, compressed or not.
- *
- * @throws UserError when the file cannot be opened or is not an archive of .npy files
- */
-export function openNpz(input: string | ByteSource): NpzFile {
-  const archive = new ZipArchive(input);
-  const foreign = [...archive.entries.keys()].find((name) => !name.endsWith(".npy"));
-  if (foreign !== undefined) {
-    throw new UserError(`Cannot read "${archive.name}" as npz: its entry "${foreign}" is not an .npy file`);
-  }
-  return {
-    path: archive.name,
-    names: [...archive.entries.keys()].map((name) => name.slice(0, -".npy".length)),
-    read(name) {
-      const entry = `${name}.npy`;
-      return readNpy(memorySource(archive.read(entry), `${archive.name}: ${entry}`));
-    },
-    close: () => archive.close(),
-  };
 }
 
 /**

@@ -2,9 +2,9 @@
  * @file Reading zip archives, the container of PyTorch files and npz.
  *
  * Only the directory at the end is read on opening. Stored entries are windows into the archive; deflated entries are
- * unpacked in memory when first read, never beyond their declared size and a limit.
+ * unpacked in memory when first read beyond their first kilobyte, never beyond their declared size and a limit.
  */
-import { crc32, inflateRawSync } from "node:zlib";
+import { crc32, inflateRawSync, constants as zlib } from "node:zlib";
 import { UserError } from "../errors.ts";
 import { asSource, type ByteSource, checkRange, memorySource } from "./byte-source.ts";
 
@@ -26,6 +26,7 @@ interface DirectoryEntry extends ZipEntry {
 
 const STORED = 0;
 const DEFLATED = 8;
+const HEAD_BYTES = 1024;
 const END_BYTES = 22;
 const LONGEST_COMMENT = 65535;
 const MAX_UINT32 = 0xffffffff;
@@ -62,7 +63,7 @@ export class ZipArchive {
 
   /**
    * An entry as a source of its unpacked bytes. The checksum (where the writer left one) is verified when a stored entry
-   * is read as a whole, and always for a deflated one.
+   * is read as a whole, and for a deflated one as soon as more than its first kilobyte is read.
    *
    * @throws UserError when there is no such entry, it is encrypted, packed by an unknown method, or its header is damaged
    */
@@ -82,8 +83,14 @@ export class ZipArchive {
       return this.entrySource(entry, read, file && { path: file.path, start: file.start + offset });
     }
     if (entry.method === DEFLATED) {
+      let head: Uint8Array<ArrayBuffer> | undefined;
       let unpacked: ByteSource | undefined;
       return this.entrySource(entry, (at, length) => {
+        const end = at + length;
+        if (unpacked === undefined && end <= HEAD_BYTES && end < entry.size) {
+          head ??= this.inflateHead(entry, offset);
+          if (end <= head.length) return head.slice(at, end);
+        }
         unpacked ??= memorySource(this.inflate(entry, offset), this.name);
         return unpacked.read(at, length);
       });
@@ -131,6 +138,17 @@ export class ZipArchive {
     // PyTorch can be told to skip checksums; it writes zero then.
     if (entry.crc !== 0 && checksum(bytes) !== entry.crc) {
       throw this.problem(`the checksum of its entry "${entry.name}" does not match its bytes`);
+    }
+  }
+
+  /** The first bytes of an entry, as many as come out of its first packed ones; empty when none do. */
+  private inflateHead(entry: DirectoryEntry, offset: number): Uint8Array<ArrayBuffer> {
+    const packed = this.source.read(offset, Math.min(entry.compressedSize, 2 * HEAD_BYTES));
+    try {
+      return new Uint8Array(inflateRawSync(packed, { finishFlush: zlib.Z_SYNC_FLUSH }));
+    } catch {
+      // Unpacking the whole entry says what is wrong with it.
+      return new Uint8Array(0);
     }
   }
 
