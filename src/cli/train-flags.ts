@@ -18,6 +18,7 @@ export interface TrainFlags extends Partial<Omit<TrainingSettings, "precision">>
   datasetConfigs?: string;
   dataDir?: string;
   dataMemory?: number;
+  strictData?: boolean;
   dataCache?: string;
   maxDatasets?: number;
   checkpointDir?: string;
@@ -40,6 +41,7 @@ export function addTrainFlags(command: Command): Command {
       positiveNumber,
     )
     .option("--data-cache <dir>", "where stimuli are copied to that cannot be mapped from their recording")
+    .option("--strict-data", "refuse what `inspect data` marks as doubtful")
     .option("--max-datasets <count>", "keep the first sessions (default: 30)", wholeNumber(1))
     .optionsGroup("Steps:")
     .option("--batch-size <samples>", "samples per batch (default: 64)", wholeNumber(1))

@@ -35,8 +35,12 @@ describe("parseSessionConfig()", () => {
       train_val_split: 0.5,
       seed: 1002,
       split_by: "trial",
+      split_blocks: 10,
       strict_validity: false,
       trial_aware: false,
+      transform_per_trial: false,
+      strict_data: false,
+      accept: [],
       _config_path: "",
       _parent_config_path: "",
     });

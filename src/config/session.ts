@@ -1,8 +1,9 @@
 /**
  * @file Configuration of one recording session: schema, shorthands, and the way from merged YAML to typed values.
  *
- * Follows the data specification, section 2.4, with five keys of our own: `data_dir`, `split_by`, `val_trials`,
- * `strict_validity` and `trial_aware`. Keys of ours that are absent give the reference's behaviour.
+ * Follows the data specification, section 2.4, with keys of our own: `data_dir`, `split_by`, `split_blocks`, `val_trials`,
+ * `strict_validity`, `trial_aware`, `transform_per_trial`, `strict_data` and `accept`. Keys of ours that are absent give the
+ * reference's behaviour.
  */
 
 import { z } from "zod";
@@ -12,7 +13,7 @@ import { isMapping } from "./mapping.ts";
 import { normalizeSection } from "./normalize.ts";
 import { DatafilterOpSchema, normalizeOp, TransformOpSchema } from "./ops.ts";
 import { AdapterSchema, ReadoutSchema } from "./sections.ts";
-import { count, fraction, positive, whole } from "./shapes.ts";
+import { count, fraction, positive, positiveCount, whole } from "./shapes.ts";
 import { type ConfigSource, plainSource } from "./source.ts";
 import { validate } from "./validate.ts";
 
@@ -57,6 +58,21 @@ const SamplingSchema = z
     issues.push(problem(value, ["target_rate"], message));
   });
 
+/** What preparation may find doubtful about data: accepted as the reference does, or errors with `strict_data`. */
+export const DOUBTS = [
+  "straddling_bins",
+  "half_valid_bins",
+  "lags_beyond_filter",
+  "future",
+  "crosses_trials",
+  "time_base",
+  "rate_mismatch",
+  "time_gaps",
+  "truncated_units",
+  "unknown_quality",
+  "masked_units",
+] as const;
+
 const unitList = z.array(whole).optional().describe("Bookkeeping of unit selection; not read.");
 const threshold = z.number().optional().describe("Bookkeeping of unit selection; not read.");
 
@@ -88,9 +104,13 @@ export const sessionShape = {
   train_val_split: fraction.describe("Share of the trials that train."),
   seed: whole.default(1002).describe("Seed of the split."),
   split_by: z
-    .enum(["trial", "time"])
+    .enum(["trial", "time", "block"])
     .default("trial")
-    .describe("trial: a random permutation of the trials is cut. time: the first trials train, the last validate."),
+    .describe(
+      "trial: a random permutation of the trials is cut. time: the first trials train, the last validate. " +
+        "block: the same random share of every stretch of trials trains.",
+    ),
+  split_blocks: positiveCount.default(10).describe("split_by: block only: number of stretches."),
   val_trials: z
     .array(z.number())
     .min(1)
@@ -101,6 +121,12 @@ export const sessionShape = {
     .default(false)
     .describe("When down-sampling, a frame is valid only if every source frame is."),
   trial_aware: z.boolean().default(false).describe("When down-sampling, start anew at every trial."),
+  transform_per_trial: z
+    .boolean()
+    .default(false)
+    .describe("Transforms that look at other frames (diff, smooth, temporal_basis, …) stop at the ends of trials."),
+  strict_data: z.boolean().default(false).describe("What is doubtful about the data is an error."),
+  accept: z.array(z.enum(DOUBTS)).default([]).describe("Doubts about the data that are known and taken as they are."),
   adapter: AdapterSchema.optional().describe("Replaces the model's adapter for this session."),
   readout: ReadoutSchema.optional().describe("Replaces the model's readout for this session."),
   visual: unitList,
@@ -115,10 +141,12 @@ export const sessionShape = {
 
 /** A session's configuration after merging. */
 export const SessionSchema = z.strictObject(sessionShape).check(({ value, issues }) => {
-  if (value.split_by === "time" && value.val_trials !== undefined) {
-    issues.push(problem(value, ["val_trials"], "val_trials replaces the split: remove it or split_by: time"));
+  if (value.split_by !== "trial" && value.val_trials !== undefined) {
+    issues.push(
+      problem(value, ["val_trials"], `val_trials replaces the split: remove it or split_by: ${value.split_by}`),
+    );
   }
-  for (const key of ["types", "cids", "val_trials"] as const) {
+  for (const key of ["types", "cids", "val_trials", "accept"] as const) {
     const entries: readonly (string | number)[] = value[key] ?? [];
     const again = entries.findIndex((entry, index) => entries.indexOf(entry) !== index);
     if (again === -1) continue;
@@ -128,6 +156,8 @@ export const SessionSchema = z.strictObject(sessionShape).check(({ value, issues
 
 type ParsedSession = z.infer<typeof SessionSchema>;
 
+/** The name of a doubt, for `accept`. */
+export type DoubtName = (typeof DOUBTS)[number];
 /** Lags in frames: one for a single frame, a list for a lag axis. Positive is past. */
 export type LagSpec = z.infer<typeof LagSpecSchema>;
 /** A transform; entries of `ops` are read with `transformOps`. */

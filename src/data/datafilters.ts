@@ -72,11 +72,20 @@ export const DATAFILTERS: { readonly [Name in DatafilterOpName]: DatafilterEntry
 /**
  * The mask of a pipeline, uint8 0 or 1, `[frames, 1]` or `[frames, units]`; all ones for an empty one.
  *
+ * @param onFilter told what share of frames (and units) each filter passes by itself
  * @throws UserError for an unknown filter, with the closest known name
  */
-export function datafilterMask(ops: readonly DatafilterOp[], inputs: DatafilterInputs): NdArray {
+export function datafilterMask(
+  ops: readonly DatafilterOp[],
+  inputs: DatafilterInputs,
+  onFilter: (name: string, share: number) => void = () => {},
+): NdArray {
   const { frames } = inputs;
-  const masks = ops.map((op) => applyFilter(op, inputs));
+  const masks = ops.map((op) => {
+    const mask = applyFilter(op, inputs);
+    onFilter(op.name, mask.passes.reduce((sum, passes) => sum + passes, 0) / Math.max(1, mask.passes.length));
+    return mask;
+  });
   const columns = Math.max(1, ...masks.map((mask) => mask.columns));
   const data = new Uint8Array(frames * columns).fill(1);
   for (const mask of masks) {

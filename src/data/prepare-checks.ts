@@ -37,6 +37,42 @@ export function refuseMissingValues(samples: SampleSet): void {
   });
 }
 
+/**
+ * Makes sure that time runs forward within every trial; a recording without `t_bins` passes.
+ *
+ * @throws UserError that names the first frame that is not later than the one before
+ */
+export function refuseBackwardTimes(recording: Recording): void {
+  if (!recording.has("t_bins")) return;
+  const times = recording.numbers("t_bins");
+  const trials = recording.numbers("trial_inds");
+  const at = times.findIndex((time, t) => t > 0 && trials[t] === trials[t - 1] && time <= times[t - 1]!);
+  if (at === -1) return;
+  throw new UserError(
+    `Time goes backwards in recording "${recording.name}": t_bins is ${times[at - 1]} s in frame ${at - 1} and ` +
+      `${times[at]} s in frame ${at}, both of trial ${trials[at]}`,
+    { hint: "t_bins are the centres of the frames in seconds, ascending within a trial; export the recording again." },
+  );
+}
+
+/**
+ * Makes sure that no spike count is negative.
+ *
+ * @throws UserError that names frame and column of the first one
+ */
+export function refuseNegativeCounts(recording: Recording): void {
+  const { data, shape } = recording.get("robs");
+  const width = rowLength(shape);
+  let at = 0;
+  while (at < data.length && !(data[at]! < 0)) at++;
+  if (at === data.length) return;
+  throw new UserError(
+    `Recording "${recording.name}" has a negative spike count: ${data[at]} in frame ${Math.floor(at / width)}, ` +
+      `column ${at % width} of robs`,
+    { hint: "robs are counts, from 0; if they are something else on purpose, say so with a transform of robs." },
+  );
+}
+
 /** Frames in which any value is NaN; spike counts that the mask leaves out do not count. */
 function framesWithNaN(recording: Recording, key: string): Set<number> {
   const { data, shape } = recording.get(key);

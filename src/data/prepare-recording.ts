@@ -7,9 +7,11 @@ import { UserError } from "../errors.ts";
 import type { NdArray } from "../formats/array.ts";
 import { toFloat32 } from "./column.ts";
 import { type DatafilterInputs, datafilterMask, fallbackFilter } from "./datafilters.ts";
+import { binDoubts, type Doubt } from "./doubts.ts";
 import { binStarts, downsampleColumn } from "./downsample.ts";
 import { selectLast } from "./elementwise.ts";
 import { inContext } from "./error-context.ts";
+import { refuseBackwardTimes, refuseNegativeCounts } from "./prepare-checks.ts";
 import { Recording } from "./recording.ts";
 import type { Session } from "./session.ts";
 import { requireTrialNumbers } from "./split.ts";
@@ -92,16 +94,25 @@ function storedStimulus({ transforms }: SessionConfig): StoredStimulus | undefin
   return others.length === 0 && isPlain && isOnItself ? { transform: name, pixelnorm: norms === 1 } : undefined;
 }
 
+/** A recording at the model's rate, and what preparation found out about it. */
+export interface PreparedRecording {
+  readonly prepared: Recording;
+  /** Number of the trial of every frame, [frames]. */
+  readonly trialInds: Float64Array;
+  /** Frames at the recorded rate. */
+  readonly recordedFrames: number;
+  /** What share of frames (and units) each filter of `dfs` passes by itself, in order. */
+  readonly filters: readonly { readonly name: string; readonly share: number }[];
+  readonly doubts: readonly Doubt[];
+}
+
 /**
  * Prepares a recording: a new one at the model's rate with the selected units, holding served and kept keys only.
  *
- * @throws UserError when a key or unit is missing, or a filter or transform cannot be applied
+ * @throws UserError when a key or unit is missing, times go backwards within a trial, counts are negative, or a filter or
+ *   transform cannot be applied
  */
-export function prepareRecording(
-  source: Recording,
-  session: Session,
-  plan: PreparationPlan,
-): { prepared: Recording; trialInds: Float64Array } {
+export function prepareRecording(source: Recording, session: Session, plan: PreparationPlan): PreparedRecording {
   const { config } = plan;
   const columns = unitColumns(source, config.cids);
   requireKeys(source, plan);
@@ -113,10 +124,18 @@ export function prepareRecording(
   if (working.length === 0) throw new UserError("it has no frames at the model's rate");
   const trialInds = working.numbers("trial_inds");
   requireTrialNumbers(trialInds);
+  refuseBackwardTimes(source);
+  if (!Object.values(config.transforms).some((transform) => transform.expose_as === "robs")) {
+    refuseNegativeCounts(working);
+  }
   const units = working.column("robs").shape[1]!;
 
   const inputs = filterInputs(working, session, units);
-  for (const [exposeAs, ops] of plan.filters) working.set(exposeAs, datafilterMask(ops, inputs));
+  const passed: { name: string; share: number }[] = [];
+  for (const [exposeAs, ops] of plan.filters) {
+    const note = (name: string, share: number) => exposeAs === "dfs" && passed.push({ name, share });
+    working.set(exposeAs, datafilterMask(ops, inputs, note));
+  }
   runTransforms(working, plan, {
     unitColumns: columns,
     trialStarts: plan.transformPerTrial ? trialStarts(trialInds) : undefined,
@@ -132,7 +151,13 @@ export function prepareRecording(
   const order = new Set([...source.keys(), ...results.keys()]);
   const prepared = [...order].flatMap((key) => (results.has(key) ? [[key, results.get(key)!] as const] : []));
   const metadata = { ...source.metadata, name: source.type, cids: [...config.cids] };
-  return { prepared: new Recording(source.type, prepared, metadata, session.name), trialInds };
+  return {
+    prepared: new Recording(source.type, prepared, metadata, session.name),
+    trialInds,
+    recordedFrames: source.length,
+    filters: passed,
+    doubts: binDoubts(source, { starts, factor: plan.factor }, config),
+  };
 }
 
 /** Finds missing keys before any data is read, while the whole recording can still suggest the right ones. */

@@ -116,8 +116,8 @@ describe("prepareSession()", () => {
     const config = fakeConfig({ datafilters: { dfs: { ops: [{ valid_nlags: 5 }] } } });
     const { warnings } = prepareSession(config, { session: fakeSession(late) });
     expect(warnings.join()).toContain("lags reach 8 frames back, the datafilters guarantee 5");
-    const error = userError(() => prepareSession(config, { session: fakeSession(late), strictLags: true }));
-    expect(error.hint).toContain("Set n_lags of valid_nlags to 8");
+    const error = userError(() => prepareSession(config, { session: fakeSession(late), strict: true }));
+    expect(error.message).toContain("Set n_lags of valid_nlags to 8");
   });
 
   test("says why no training frame is left", () => {

@@ -9,11 +9,17 @@ import { resolve } from "node:path";
 import { transformOps } from "../config/ops.ts";
 import type { SessionConfig } from "../config/session.ts";
 import { UserError } from "../errors.ts";
+import { type Doubt, futureDoubts, refuseDoubts } from "./doubts.ts";
 import { downsampleFactor } from "./downsample.ts";
 import { inContext } from "./error-context.ts";
 import { lagReach, parseKeysLags } from "./lags.ts";
 import { maskedUnits, refuseMissingValues } from "./prepare-checks.ts";
-import { type PreparationPlan, planPreparation, prepareRecording } from "./prepare-recording.ts";
+import {
+  type PreparationPlan,
+  type PreparedRecording,
+  planPreparation,
+  prepareRecording,
+} from "./prepare-recording.ts";
 import type { Recording } from "./recording.ts";
 import { joinedIndices, SampleSet } from "./samples.ts";
 import { openSession, type Session } from "./session.ts";
@@ -32,8 +38,8 @@ export interface PrepareOptions {
   keepKeys?: readonly string[] | undefined;
   /** Leave out types that cannot be prepared, with a warning, instead of failing. For evaluation. */
   lenient?: boolean | undefined;
-  /** Fail, instead of warning, when lags reach further back than the datafilters guarantee. */
-  strictLags?: boolean | undefined;
+  /** Fail on what is otherwise accepted as the reference accepts it: see {@link PreparedSession.doubts}. */
+  strict?: boolean | undefined;
   /** Let transforms that look across frames stop at trial boundaries; the reference lets them run across. */
   transformPerTrial?: boolean | undefined;
   /** Where stimuli lie; all in memory when absent. Sessions of one run share it. */
@@ -55,6 +61,17 @@ export interface PreparedSession {
   readonly cids: readonly number[];
   /** What the user should know, one sentence each. */
   readonly warnings: readonly string[];
+  /** What deserves a second look, and the setting that resolves it. Lags beyond the filter are also in `warnings`. */
+  readonly doubts: readonly Doubt[];
+  /** What became of the recordings, in the order of `config.types`. */
+  readonly types: readonly TypeSummary[];
+}
+
+/** One recording of a prepared session in numbers. */
+export interface TypeSummary extends Pick<PreparedRecording, "recordedFrames" | "filters"> {
+  readonly type: string;
+  /** Trials that hold training, and validation samples; and all there are. */
+  readonly trials: { readonly train: number; readonly val: number; readonly all: number };
 }
 
 /**
@@ -79,8 +96,11 @@ export function prepareSession(config: SessionConfig, options: PrepareOptions = 
   const opened = openTypes(session, dataDir, config, options, warn);
   const plan = planPreparation(config, opened.recordings, factor, options);
   if (plan.usesFallbackMask) warn(`no datafilters: frames with ${config.n_lags} frames of valid history are used`);
-  checkLagsAgainstFilter(plan, config, options, warn);
+  const lagDoubts = doubtsAboutLags(plan, config);
+  for (const { message } of lagDoubts) warn(message);
   const { recordings, dropped } = prepareTypes(session, opened, plan, options, warn);
+  const doubts = [...lagDoubts, ...futureDoubts(config), ...recordings.flatMap((recording) => recording.doubts)];
+  if (options.strict) refuseDoubts(name, doubts);
 
   const { train, val } = split(config, recordings, plan);
   if (train.length === 0) throw emptyTrainingSet(config, recordings);
@@ -105,6 +125,18 @@ export function prepareSession(config: SessionConfig, options: PrepareOptions = 
     nUnits: config.cids.length,
     cids: [...config.cids],
     warnings,
+    doubts,
+    types: recordings.map((recording, i) => summary(recording, train.framesOf(i), val.framesOf(i))),
+  };
+}
+
+function summary({ prepared, trialInds, ...rest }: PreparedRecording, train: Int32Array, val: Int32Array): TypeSummary {
+  const trialsOf = (frames: Int32Array) => new Set(Array.from(frames, (frame) => trialInds[frame])).size;
+  return {
+    type: prepared.type,
+    recordedFrames: rest.recordedFrames,
+    filters: rest.filters,
+    trials: { train: trialsOf(train), val: trialsOf(val), all: distinctTrials(trialInds).length },
   };
 }
 
@@ -154,20 +186,13 @@ function openTypes(
   );
 }
 
-/** A prepared recording with the trial numbers its samples are divided by. */
-interface PreparedType {
-  prepared: Recording;
-  /** [frames] */
-  trialInds: Float64Array;
-}
-
 function prepareTypes(
   session: Session,
   { recordings: opened, dropped }: OpenedTypes,
   plan: PreparationPlan,
   { lenient }: PrepareOptions,
   warn: (message: string) => void,
-): { recordings: PreparedType[]; dropped: Set<string> } {
+): { recordings: PreparedRecording[]; dropped: Set<string> } {
   const recordings = opened.flatMap((recording) => {
     const context = `Cannot prepare session "${session.name}", type "${recording.type}"`;
     const prepared = attempt(lenient, context, warn, () => prepareRecording(recording, session, plan));
@@ -195,29 +220,22 @@ function attempt<Result>(
   }
 }
 
-function checkLagsAgainstFilter(
-  plan: PreparationPlan,
-  config: SessionConfig,
-  { strictLags }: PrepareOptions,
-  warn: (message: string) => void,
-): void {
+function doubtsAboutLags(plan: PreparationPlan, config: SessionConfig): Doubt[] {
   const { past } = lagReach(parseKeysLags(config.keys_lags));
-  if (past <= plan.guaranteedLags) return;
-  const message =
-    `lags reach ${past} frames back, the datafilters guarantee ${plan.guaranteedLags}: ` +
-    "the first samples of a trial show the end of the trial before";
-  if (!strictLags) {
-    warn(message);
-    return;
-  }
-  throw new UserError(`Cannot prepare session "${config.session}": ${message}`, {
-    hint: `Set n_lags of valid_nlags to ${past}, or shorten the lags.`,
-  });
+  if (past <= plan.guaranteedLags) return [];
+  return [
+    {
+      message:
+        `lags reach ${past} frames back, the datafilters guarantee ${plan.guaranteedLags}: ` +
+        "the first samples of a trial show the end of the trial before",
+      remedy: `Set n_lags of valid_nlags to ${past}, or shorten the lags.`,
+    },
+  ];
 }
 
 function split(
   config: SessionConfig,
-  types: readonly PreparedType[],
+  types: readonly PreparedRecording[],
   plan: PreparationPlan,
 ): { train: SampleSet; val: SampleSet } {
   refuseUnknownTrials(config, types);
@@ -242,7 +260,7 @@ function split(
   return { train: samples("train"), val: samples("val") };
 }
 
-function refuseUnknownTrials(config: SessionConfig, types: readonly PreparedType[]): void {
+function refuseUnknownTrials(config: SessionConfig, types: readonly PreparedRecording[]): void {
   const known = new Set(types.flatMap(({ trialInds }) => [...distinctTrials(trialInds)]));
   const unknown = (config.val_trials ?? []).filter((trial) => !known.has(trial));
   if (unknown.length === 0) return;
@@ -252,14 +270,14 @@ function refuseUnknownTrials(config: SessionConfig, types: readonly PreparedType
   });
 }
 
-function emptyTrainingSet(config: SessionConfig, types: readonly PreparedType[]): UserError {
+function emptyTrainingSet(config: SessionConfig, types: readonly PreparedRecording[]): UserError {
   const parts = types.map((type) => `${type.prepared.type} has ${validFrames(type)}`);
   return new UserError(`Cannot train on session "${config.session}": no training frame is left; ${parts.join(", ")}`, {
     hint: `Check train_val_split (${config.train_val_split}) and the datafilters.`,
   });
 }
 
-function validFrames({ prepared, trialInds }: PreparedType): string {
+function validFrames({ prepared, trialInds }: PreparedRecording): string {
   const valid = validRows(prepared.get("dfs")).length;
   const trials = distinctTrials(trialInds).length;
   return `${valid} valid of ${prepared.length} frames in ${trials} ${trials === 1 ? "trial" : "trials"}`;

@@ -25,6 +25,22 @@ describe("splitByTrial()", () => {
     expect(Math.min(...val)).toBeGreaterThan(Math.max(...train));
   });
 
+  test("takes its share of every stretch of trials when split by block", () => {
+    const { train, val } = splitByTrial(trialInds, rows, { trainFraction: 0.75, seed: 5, splitBy: "block", blocks: 5 });
+    const trained = [...trialsOf(train)].sort((a, b) => a - b);
+    // Stretches of four trials, three of which train.
+    const stretches = trained.map((trial) => Math.floor((trial - 7) / 12));
+    expect(stretches).toEqual([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
+    expect([...train, ...val].sort((a, b) => a - b)).toEqual([...rows]);
+    const other = splitByTrial(trialInds, rows, { trainFraction: 0.75, seed: 6, splitBy: "block", blocks: 5 });
+    expect(other.train).not.toEqual(train);
+  });
+
+  test("trains on as many trials in more blocks than there are trials", () => {
+    const { train } = splitByTrial(trialInds, rows, { trainFraction: 0.8, seed: 5, splitBy: "block", blocks: 33 });
+    expect(trialsOf(train).size).toBe(16);
+  });
+
   test("validates on the trials it is told", () => {
     const { val } = splitByTrial(trialInds, rows, { trainFraction: 0.5, seed: 5, valTrials: [10, 64] });
     expect(trialsOf(val)).toEqual(new Set([10, 64]));

@@ -13,9 +13,12 @@ export interface SplitOptions {
   seed: number;
   /**
    * `trial` draws the training trials at random, bit for bit as the reference does; `time` trains on the first ones in
-   * ascending order, so that validation lies after training.
+   * ascending order, so that validation lies after training; `block` draws the same share at random from every one of
+   * `blocks` stretches of trials, so that both parts come from all times of the experiment.
    */
-  splitBy?: "trial" | "time";
+  splitBy?: "trial" | "time" | "block";
+  /** Stretches of `block`; 10 when absent. */
+  blocks?: number;
   /** These trials validate and all others train; fraction, seed and `splitBy` are then not used. */
   valTrials?: readonly number[];
 }
@@ -37,7 +40,7 @@ export interface SplitRows {
  * @throws UserError when the fraction is outside [0, 1] or a trial number is not a number
  */
 export function splitByTrial(trialInds: Float64Array, rows: Int32Array, options: SplitOptions): SplitRows {
-  const { trainFraction, seed, splitBy = "trial", valTrials } = options;
+  const { trainFraction, seed, splitBy = "trial", blocks = 10, valTrials } = options;
   if (valTrials !== undefined) {
     const val = new Set(valTrials);
     return {
@@ -48,8 +51,34 @@ export function splitByTrial(trialInds: Float64Array, rows: Int32Array, options:
   if (!(trainFraction >= 0 && trainFraction <= 1)) {
     throw new UserError(`Cannot split by trial: train_val_split is ${trainFraction}, expected a fraction from 0 to 1`);
   }
+  if (splitBy === "block") return splitBlocks(trialInds, rows, trainFraction, seed, blocks);
   const [train, val] = divideTrials(trialInds, rows, [trainFraction], splitBy === "time" ? undefined : seed);
   return { train: train!, val: val! };
+}
+
+/** Trains on as many trials as the other ways do; every block has its share of them, rounded. */
+function splitBlocks(
+  trialInds: Float64Array,
+  rows: Int32Array,
+  trainFraction: number,
+  seed: number,
+  blocks: number,
+): SplitRows {
+  const trials = distinctTrials(trialInds);
+  const n = trials.length;
+  const trained = new Set<number>();
+  for (let block = 0; block < blocks; block++) {
+    const start = Math.floor((block * n) / blocks);
+    const end = Math.floor(((block + 1) * n) / blocks);
+    const count = Math.trunc(end * trainFraction) - Math.trunc(start * trainFraction);
+    for (const position of permutation(end - start, seed + block).subarray(0, count)) {
+      trained.add(trials[start + position]!);
+    }
+  }
+  return {
+    train: rows.filter((row) => trained.has(trialInds[row]!)),
+    val: rows.filter((row) => !trained.has(trialInds[row]!)),
+  };
 }
 
 /**

@@ -30,14 +30,21 @@ export class StimulusStore {
   /** Bytes that may lie in memory. */
   readonly budget: number;
   readonly #cacheFolder: string | undefined;
+  readonly #isDry: boolean;
+
+  /** A store that only counts: stimuli have their shape but no values. For looking at data without reading them. */
+  static counting(): StimulusStore {
+    return new StimulusStore(Number.POSITIVE_INFINITY, undefined, true);
+  }
 
   /**
    * @param budget bytes; infinite for no limit
    * @param cacheFolder where frames are copied that cannot be mapped from their recording; without one they stay in memory
    */
-  constructor(budget = Number.POSITIVE_INFINITY, cacheFolder?: string) {
+  constructor(budget = Number.POSITIVE_INFINITY, cacheFolder?: string, isDry = false) {
     this.budget = budget;
     this.#cacheFolder = cacheFolder;
+    this.#isDry = isDry;
   }
 
   /**
@@ -51,6 +58,10 @@ export class StimulusStore {
   hold(column: LazyArray, starts: Int32Array | undefined, factor: number): NdArray {
     const shape = [starts?.length ?? column.shape[0]!, ...column.shape.slice(1)];
     const bytes = shape[0]! * rowLength(shape);
+    if (this.#isDry) {
+      this.inMemory += bytes;
+      return { dtype: "uint8", shape, data: new Uint8Array(0) };
+    }
     const fits = this.inMemory + bytes <= this.budget;
     const file = fits ? undefined : this.#fileOf(column, starts, factor);
     if (file === undefined) {

@@ -4,7 +4,7 @@
  */
 import { didYouMean, UserError } from "../errors.ts";
 import { type DType, toFloat64 } from "./array.ts";
-import { type ByteSource, openFile } from "./byte-source.ts";
+import { openFile } from "./byte-source.ts";
 import { Hdf5Dataset } from "./hdf5-dataset.ts";
 import { callHdf5, type Hdf5Library, type Hdf5Metadata, type LoadedHdf5, loadHdf5 } from "./hdf5-library.ts";
 import { decodeStrings, type Hdf5OtherType, hdf5NumberType, hdf5TypeName, isObjectReference } from "./hdf5-values.ts";
@@ -80,11 +80,10 @@ const KIND = { group: 0, dataset: 1, type: 2, brokenLink: 3, brokenExternalLink:
  * @throws UserError when it is missing, a folder, not HDF5, or damaged
  */
 export async function openHdf5(path: string): Promise<Hdf5File> {
-  const source = openFile(path);
-  try {
-    requireSignature(source);
-  } finally {
-    source.close();
+  if (!isHdf5(path)) {
+    throw new UserError(`Cannot read "${path}": it is not an HDF5 file`, {
+      hint: "HDF5 files are those of h5py, NWB and MATLAB's save -v7.3.",
+    });
   }
   const loaded = await loadHdf5();
   const { library } = loaded;
@@ -92,15 +91,22 @@ export async function openHdf5(path: string): Promise<Hdf5File> {
   return new OpenFile(path, loaded, id);
 }
 
-/** The signature is at byte 0, or after a block of the user's own at 512, 1024, 2048, … */
-function requireSignature(source: ByteSource): void {
-  for (let at = 0; at + SIGNATURE.length <= source.size; at = at === 0 ? 512 : 2 * at) {
-    if (Buffer.from(source.read(at, SIGNATURE.length)).toString("latin1") === SIGNATURE) return;
+/**
+ * Whether a file has the signature of HDF5: at byte 0, or after a block of the user's own at 512, 1024, 2048, …
+ *
+ * @throws UserError when it is missing, a folder or empty
+ */
+export function isHdf5(path: string): boolean {
+  const source = openFile(path);
+  try {
+    if (source.size === 0) throw new UserError(`Cannot read "${path}": it is empty`);
+    for (let at = 0; at + SIGNATURE.length <= source.size; at = at === 0 ? 512 : 2 * at) {
+      if (Buffer.from(source.read(at, SIGNATURE.length)).toString("latin1") === SIGNATURE) return true;
+    }
+    return false;
+  } finally {
+    source.close();
   }
-  const what = source.size === 0 ? "it is empty" : "it is not an HDF5 file";
-  throw new UserError(`Cannot read "${source.name}": ${what}`, {
-    hint: "HDF5 files are those of h5py, NWB and MATLAB's save -v7.3.",
-  });
 }
 
 class OpenFile implements Hdf5File {

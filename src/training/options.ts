@@ -73,6 +73,8 @@ export interface TrainOptions extends Partial<TrainingSettings>, TrainEvents {
   dataMemory?: number | undefined;
   /** Folder for copies of stimuli that are mapped; in the user's cache when absent. */
   dataCache?: string | undefined;
+  /** Refuse data that deserve a second look, see `PreparedSession.doubts`. */
+  strictData?: boolean | undefined;
   /** Use only the first sessions of the dataset configuration. */
   maxDatasets?: number | undefined;
   /** "cpu" or "cuda:0", ... */

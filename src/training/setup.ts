@@ -229,10 +229,11 @@ function prepareSessions(
   checkpoint: ModelFile | undefined,
   store: StimulusStore,
 ): readonly PreparedSession[] {
-  const { dataDir, modelConfig } = options;
+  const { dataDir, modelConfig, strictData } = options;
   const configs = options.sessions?.map(({ config }) => config) ?? sessionConfigsOf(options, checkpoint);
   checkInputsServed(model, typeof modelConfig === "string" ? modelConfig : "model config", configs);
-  const prepared = options.sessions ?? configs.map((config) => prepareSession(config, { dataDir, store }));
+  const prepared =
+    options.sessions ?? configs.map((config) => prepareSession(config, { dataDir, store, strict: strictData }));
   checkInputWidths(model, prepared);
   const gaze = shifterOptions(model.shifter);
   for (const { session, behaviorDim } of prepared) {

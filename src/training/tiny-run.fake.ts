@@ -64,6 +64,8 @@ export function tinySession(name: string, { units = 3, frames = 400, seed = 1, g
     nUnits: units,
     cids,
     warnings: [],
+    doubts: [],
+    types: [],
   };
 }
 

@@ -3,6 +3,7 @@
  */
 import type { Command } from "commander";
 import { describeCommand } from "../command.ts";
+import { ProgressLine } from "../progress.ts";
 import { print, printJson } from "../terminal.ts";
 import { counts, positiveNumber, wholeNumber } from "../values.ts";
 
@@ -10,10 +11,12 @@ import { counts, positiveNumber, wholeNumber } from "../values.ts";
 export function inspectCommand(): Command {
   return describeCommand("inspect", "Show what is inside a configuration, a recording, a checkpoint or a model.", [
     "inspect config experiments/model_configs/demo.yaml",
+    "inspect data data/dataset.yaml --strict",
     "inspect recording data/Allen_2022-02-16",
     "inspect checkpoint checkpoints/my_run",
   ])
     .addCommand(configCommand())
+    .addCommand(dataCommand())
     .addCommand(recordingCommand())
     .addCommand(checkpointCommand())
     .addCommand(modelCommand());
@@ -32,6 +35,38 @@ function configCommand(): Command {
       const { values, text, warnings } = inspectConfig(file);
       if (json) printJson(values);
       else print([...warnings.map((warning) => `# warning: ${warning}`), text].join("\n"));
+    });
+}
+
+interface DataFlags {
+  dataDir?: string;
+  maxDatasets?: number;
+  strict?: boolean;
+  json?: boolean;
+}
+
+function dataCommand(): Command {
+  return describeCommand(
+    "inspect data",
+    "Show what a dataset finds in its recordings: sizes, rates, what filters leave, what is missing or doubtful.",
+    ["inspect data demo/data/dataset.yaml", "inspect data data/dataset.yaml --data-dir /mnt/recordings --strict"],
+  )
+    .argument("<file>", "dataset file that names the sessions")
+    .option("--data-dir <dir>", "folder with the sessions' folders (default: data_dir of the file)")
+    .option("--max-datasets <count>", "look at the first sessions only", wholeNumber(1))
+    .option("--strict", "refuse half-valid bins, bins of two trials, lags past the filter, behaviour from the future")
+    .option("--json", "print everything as JSON")
+    .action(async (file: string, { json, ...options }: DataFlags) => {
+      const { formatDataReport, inspectData } = await import("../inspect-data.ts");
+      const progress = new ProgressLine();
+      const report = inspectData(file, {
+        ...options,
+        onSession: (label, done, total) => progress.update({ label, done, total, details: [] }),
+      });
+      progress.clear();
+      if (json) printJson(report);
+      else print(formatDataReport(report));
+      if (report.failures.length > 0) process.exitCode = 1;
     });
 }
 

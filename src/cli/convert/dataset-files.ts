@@ -43,14 +43,18 @@ export function sessionFile({ dataDir, session }: Pick<ConvertedSession, "dataDi
   return join(dataDir, "sessions", `${session}.yaml`);
 }
 
-/** Writes the session's file; returns its path. */
-export function writeSessionFile(converted: ConvertedSession): string {
-  const { session, cids, valTrials } = converted;
-  const path = sessionFile(converted);
-  makeFolder(dirname(path));
+/** Text of a session's configuration file. */
+export function sessionFileText({ session, cids, valTrials }: ConvertedSession): string {
   // Naming trials and splitting by time exclude each other, so the parent's choice is overridden.
   const validation = valTrials === undefined ? {} : { split_by: "trial", val_trials: valTrials };
-  writeFileAtomic(path, document({ session, cids, ...validation }, ["cids", "val_trials"]).toString(YAML_STYLE));
+  return document({ session, cids, ...validation }, ["cids", "val_trials"]).toString(YAML_STYLE);
+}
+
+/** Writes the session's file; returns its path. */
+export function writeSessionFile(converted: ConvertedSession): string {
+  const path = sessionFile(converted);
+  makeFolder(dirname(path));
+  writeFileAtomic(path, sessionFileText(converted));
   return path;
 }
 

@@ -1,16 +1,16 @@
 /**
  * @file Stimulus and responses in .npy files → a recording of our own format, with the configuration to train on it.
  */
-import { basename, join } from "node:path";
-import { memoryColumn } from "../../data/column.ts";
-import { Recording } from "../../data/recording.ts";
-import { fileDigest, writeRecording } from "../../data/recording-files.ts";
+import { basename } from "node:path";
+import { fileDigest } from "../../data/recording-files.ts";
 import { UserError } from "../../errors.ts";
-import { type SampleSettings, writeParentFile, writeSessionFile } from "./dataset-files.ts";
-import { readResponses } from "./responses.ts";
-import { openStimulus } from "./stimulus.ts";
-import { parseTrialList, type TrialOptions, trialNumbers } from "./trials.ts";
-import { verifyRecording } from "./verify-recording.ts";
+import { openNpy } from "../../formats/npy.ts";
+import type { SampleSettings } from "./dataset-files.ts";
+import type { LabelledArray } from "./named-axes.ts";
+import { readResponses, requireUnits } from "./responses.ts";
+import { readStimulus } from "./stimulus.ts";
+import { parseTrialList, type TrialOptions, trialsFromNumbers, trialsOfLength } from "./trials.ts";
+import { frameColumn, writeSession } from "./write-session.ts";
 
 /** What {@link convertNpy} converts, and how. */
 export interface ConvertNpyOptions {
@@ -62,75 +62,71 @@ export interface ConvertedNpy {
  *   trials, and names that are no file names
  */
 export function convertNpy(options: ConvertNpyOptions): ConvertedNpy {
-  const { out, session, type, datasetConfig } = options;
+  const { out, session, type, datasetConfig, frameSeconds } = options;
   for (const [flag, name] of [
     ["--session", session],
     ["--type", type],
   ] as const)
     requireFileName(flag, name);
-  const isStill = options.trials.kind === "frame";
 
-  const stimulus = openStimulus({ ...options, path: options.stim, axes: options.stimAxes });
-  const [frames, height, width] = stimulus.column.shape as [number, number, number];
-  const responses = readResponses(options.robs, options.robsAxes, frames);
+  const { height, width } = options;
+  const stimulus = readStimulus(npy(options.stim), {
+    axes: options.stimAxes,
+    axesOption: "--stim-axes",
+    height,
+    width,
+  });
+  const [frames, rows, columns] = stimulus.column.shape as [number, number, number];
+  const responses = readResponses(npy(options.robs), {
+    axes: options.robsAxes,
+    axesOption: "--robs-axes",
+    frames,
+    stimulus: stimulus.label,
+  });
   const units = responses.array.shape[1]!;
   const cids = options.cids ?? Array.from({ length: units }, (_, unit) => unit);
-  requireUnits(cids, units, options.robs);
+  requireUnits(cids, units, `"${options.robs}"`);
   const trials = trialNumbers(options.trials, frames);
   const distinct = new Set(Array.from(trials, Number));
   const valTrials = options.valTrials === undefined ? undefined : parseTrialList(options.valTrials, distinct);
-  if (datasetConfig !== undefined && valTrials === undefined && distinct.size < 2) {
-    throw new UserError("Cannot split one trial into training and validation", {
-      hint: "Cut the recording into pieces with --trial-length, or name trials with --trials.",
-    });
-  }
+  const isStill = options.trials.kind === "frame";
 
-  const vector = <T extends Float64Array | BigInt64Array>(dtype: "float64" | "int64", data: T) =>
-    memoryColumn({ dtype, shape: [frames], data });
-  const recording = new Recording(
+  const sessionFile = writeSession({
+    dataDir: out,
+    session,
     type,
-    [
-      [
-        "t_bins",
-        vector(
-          "float64",
-          Float64Array.from({ length: frames }, (_, t) => (t + 0.5) * options.frameSeconds),
-        ),
-      ],
-      ["trial_inds", vector("int64", trials)],
+    cids,
+    valTrials,
+    trials,
+    columns: [
+      ["t_bins", frameColumn(Float64Array.from({ length: frames }, (_, t) => (t + 0.5) * frameSeconds))],
+      ["trial_inds", frameColumn(trials)],
       ["stim", stimulus.column],
       ["robs", responses.array],
-      ["dpi_valid", vector("float64", new Float64Array(frames).fill(1))],
+      ["dpi_valid", frameColumn(new Float64Array(frames).fill(1))],
     ],
-    { name: type, session, sources: { stim: origin(options.stim), robs: origin(options.robs) } },
-    session,
-  );
-  const folder = join(out, session);
-  writeRecording(folder, recording, { rateHz: 1 / options.frameSeconds });
-  verifyRecording(folder, recording);
-
-  const converted = { dataDir: out, session, type, cids, valTrials };
-  const sessionFile = writeSessionFile(converted);
-  if (datasetConfig !== undefined) {
-    const isGrey = stimulus.column.dtype === "uint8";
-    writeParentFile(datasetConfig.path, converted, { ...datasetConfig, isStill, isGrey });
-  }
+    metadata: { sources: { stim: origin(options.stim), robs: origin(options.robs) } },
+    rateHz: 1 / frameSeconds,
+    dataset: datasetConfig && { ...datasetConfig, isStill },
+    replaces: true,
+  });
   const warnings = [...stimulus.warnings, ...responses.warnings];
-  return { sessionFile, frames, height, width, units, trials: distinct.size, warnings };
+  return { sessionFile, frames, height: rows, width: columns, units, trials: distinct.size, warnings };
+}
+
+function npy(path: string): LabelledArray {
+  return { array: openNpy(path), label: `"${path}"` };
+}
+
+function trialNumbers(options: TrialOptions, frames: number): BigInt64Array {
+  if (options.kind === "file") return trialsFromNumbers(npy(options.path), frames);
+  return trialsOfLength(frames, options.kind === "frame" ? 1 : options.frames);
 }
 
 function requireFileName(flag: string, name: string): void {
   if (/^[\p{L}\p{N}][\p{L}\p{N}._+-]*$/u.test(name)) return;
   throw new UserError(`Cannot use ${JSON.stringify(name)} as ${flag}: it becomes the name of a file`, {
     hint: "Use letters, digits, and . _ + - after the first one, as in Allen_2022-02-16.",
-  });
-}
-
-function requireUnits(cids: readonly number[], units: number, path: string): void {
-  const unknown = cids.find((unit) => !(Number.isInteger(unit) && unit >= 0 && unit < units));
-  if (unknown === undefined) return;
-  throw new UserError(`Cannot keep unit ${unknown}: "${path}" has ${units} units`, {
-    hint: `Units are numbered 0 to ${units - 1} (--cids).`,
   });
 }
 

@@ -1,65 +1,81 @@
 /**
  * @file The stimulus of a converted recording: frames `[frames, height, width]`, 8-bit grey levels or float32.
  */
-import { toFloat32 } from "../../data/column.ts";
 import { UserError } from "../../errors.ts";
 import { type NdArray, zerosArray } from "../../formats/array.ts";
 import type { LazyArray } from "../../formats/lazy.ts";
 import { AreaAverage } from "./area-average.ts";
-import { openNamedAxes } from "./npy-source.ts";
+import { convertedColumn } from "./converted-column.ts";
+import { type LabelledArray, nameAxes } from "./named-axes.ts";
 import { rowChunks } from "./row-chunks.ts";
 
-/** How to read the stimulus file. */
+/** How to read the stimulus. */
 export interface StimulusOptions {
-  readonly path: string;
-  /** Axes of the file: t (frames or images), h, w. Default `t`, `tw` or `thw`, by their number. */
+  /** Axes of the array: t (frames or images), h, w. Default `t`, `tw` or `thw`, by their number. */
   readonly axes?: string | undefined;
-  /** Pixels to average down to; default those of the file. */
+  /** Where the user says so, for messages. */
+  readonly axesOption: string;
+  /** Pixels to average down to; default those of the array. */
   readonly height?: number | undefined;
   readonly width?: number | undefined;
+  /** Multiplies every pixel, and is added after that. */
+  readonly scale?: number | undefined;
+  readonly offset?: number | undefined;
+  /** Default: uint8 when the array is and is not scaled, else float32. */
+  readonly dtype?: "uint8" | "float32" | undefined;
 }
 
 /** A checked stimulus. */
 export interface Stimulus {
-  /** `[frames, height, width]`, uint8 if the file is and float32 otherwise; computed when read. */
+  /** `[frames, height, width]`, uint8 or float32; computed when read. */
   readonly column: LazyArray;
+  /** What messages call it. */
+  readonly label: string;
   /** What the user should look at again, one sentence each. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Opens a stimulus and looks at all of its values.
+ * Prepares a stimulus and looks at all of its values.
  *
- * @throws UserError when the file cannot be read, its axes do not fit, a value is not a number, or it would be enlarged
+ * @throws UserError when it cannot be read, its axes do not fit, a value is not a number or beyond the element type, or
+ *   it would be enlarged
  */
-export function openStimulus({ path, axes, height, width }: StimulusOptions): Stimulus {
-  const file = openNamedAxes(path, { axes, wanted: "thw", flag: "--stim-axes" });
-  const [, fileHeight, fileWidth] = file.shape as [number, number, number];
+export function readStimulus(source: LabelledArray, options: StimulusOptions): Stimulus {
+  const { label } = source;
+  const { axes, axesOption, height, width, scale, offset } = options;
+  const array = nameAxes(source, { axes, wanted: "thw", option: axesOption });
+  const [, fileHeight, fileWidth] = array.shape as [number, number, number];
   const size: [number, number] = [height ?? fileHeight, width ?? fileWidth];
   if (size[0] > fileHeight || size[1] > fileWidth) {
     throw new UserError(
-      `Cannot average the frames of "${path}" down to ${size.join(" x ")} pixels: they have ${fileHeight} x ${fileWidth}`,
-      { hint: "Frames can be made smaller, not larger: --height and --width." },
+      `Cannot average the frames of ${label} down to ${size.join(" x ")} pixels: they have ${fileHeight} x ${fileWidth}`,
+      { hint: "Frames can be made smaller, not larger: see height and width." },
     );
   }
-  const column = new StimulusColumn(file, size);
-  return { column, warnings: checkValues(path, column) };
+  const isPlain = scale === undefined && offset === undefined;
+  const dtype = options.dtype ?? (array.dtype === "uint8" && isPlain ? "uint8" : "float32");
+  const pixels = convertedColumn({ array, label }, { dtype, scale, offset });
+  const isSmaller = size[0] !== fileHeight || size[1] !== fileWidth;
+  const column = isSmaller ? new SmallerFrames(pixels, size) : pixels;
+  return { column, label, warnings: checkValues(label, column) };
 }
 
-/** Frames of a file in the element type and size of the recording. */
-class StimulusColumn implements LazyArray {
-  readonly dtype: "uint8" | "float32";
+/** Frames averaged down to fewer pixels. */
+class SmallerFrames implements LazyArray {
   readonly shape: readonly [number, number, number];
-  private readonly file: LazyArray;
-  private readonly average: AreaAverage | undefined;
+  private readonly frames: LazyArray;
+  private readonly average: AreaAverage;
 
-  constructor(file: LazyArray, [height, width]: readonly [number, number]) {
-    const [frames, fileHeight, fileWidth] = file.shape as [number, number, number];
-    this.file = file;
-    this.dtype = file.dtype === "uint8" ? "uint8" : "float32";
-    this.shape = [frames, height, width];
-    const isSmaller = height !== fileHeight || width !== fileWidth;
-    this.average = isSmaller ? new AreaAverage([fileHeight, fileWidth], [height, width]) : undefined;
+  constructor(frames: LazyArray, size: readonly [number, number]) {
+    const [count, height, width] = frames.shape as [number, number, number];
+    this.frames = frames;
+    this.shape = [count, ...size];
+    this.average = new AreaAverage([height, width], size);
+  }
+
+  get dtype(): LazyArray["dtype"] {
+    return this.frames.dtype;
   }
 
   read(): NdArray {
@@ -67,23 +83,21 @@ class StimulusColumn implements LazyArray {
   }
 
   readRows(start: number, end: number): NdArray {
-    const stored = this.file.readRows(start, end);
-    const rows = this.dtype === "uint8" ? stored : toFloat32(stored);
-    if (this.average === undefined) return rows;
+    const rows = this.frames.readRows(start, end).data as Uint8Array | Float32Array;
     const [, height, width] = this.shape;
     const result = zerosArray(this.dtype, [end - start, height, width]);
     const data = result.data as Uint8Array | Float32Array;
-    const framePixels = this.file.shape[1]! * this.file.shape[2]!;
+    const framePixels = this.frames.shape[1]! * this.frames.shape[2]!;
     const round = this.dtype === "uint8" ? Math.round : (mean: number) => mean;
     for (let i = 0; i < end - start; i++) {
-      const frame = (rows.data as Uint8Array | Float32Array).subarray(i * framePixels, (i + 1) * framePixels);
+      const frame = rows.subarray(i * framePixels, (i + 1) * framePixels);
       this.average.apply(frame, data.subarray(i * height * width, (i + 1) * height * width), round);
     }
     return result;
   }
 }
 
-function checkValues(path: string, column: LazyArray): string[] {
+function checkValues(label: string, column: LazyArray): string[] {
   let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const { start, rows } of rowChunks(column)) {
     const data = rows.data as Uint8Array | Float32Array;
@@ -91,7 +105,7 @@ function checkValues(path: string, column: LazyArray): string[] {
       const value = data[i]!;
       if (!Number.isFinite(value)) {
         const frame = start + Math.floor(i / (data.length / rows.shape[0]!));
-        throw new UserError(`Cannot use "${path}": frame ${frame} (counted from 0) has a pixel that is ${value}`, {
+        throw new UserError(`Cannot use ${label}: frame ${frame} (counted from 0) has a pixel that is ${value}`, {
           hint: "Fill or cut such frames before converting.",
         });
       }
@@ -99,15 +113,15 @@ function checkValues(path: string, column: LazyArray): string[] {
       if (value > max) max = value;
     }
   }
-  if (min === max) return [`The stimulus in "${path}" is ${min} everywhere.`];
+  if (min === max) return [`The stimulus in ${label} is ${min} everywhere.`];
   if (column.dtype === "float32" && Math.max(-min, max) > 10) {
     return [
-      `The stimulus in "${path}" ranges from ${min} to ${max}; models expect about -1 to 1. ` +
+      `The stimulus in ${label} ranges from ${min} to ${max}; models expect about -1 to 1. ` +
         "Scale it, or store grey levels 0 to 255 as uint8, which are scaled when they are loaded.",
     ];
   }
   if (column.dtype === "uint8" && max <= 1) {
-    return [`The stimulus in "${path}" is uint8 but only 0 and 1; grey levels are 0 to 255. Store it as float32.`];
+    return [`The stimulus in ${label} is uint8 but only 0 and 1; grey levels are 0 to 255. Store it as float32.`];
   }
   return [];
 }

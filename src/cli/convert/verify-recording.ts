@@ -15,18 +15,22 @@ import { rowChunks } from "./row-chunks.ts";
  * @throws UserError when the files hold something else
  */
 export function verifyRecording(folder: string, original: Recording): void {
-  const written = openRecording(folder, original.type);
-  const keys = written?.keys() ?? [];
-  const differing = original
-    .keys()
-    .filter((key) => !keys.includes(key) || !isEqual(written!.column(key), original.column(key)));
-  if (differing.length === 0 && keys.length === original.keys().length) return;
+  const differing = differingKeys(folder, original);
+  if (differing.length === 0) return;
   throw new UserError(
     `The recording "${original.type}" in "${folder}" differs from its source in: ${differing.join(", ")}`,
     {
       hint: "The disk may be faulty. Delete the files and convert again, preferably to another disk.",
     },
   );
+}
+
+/** Keys that the recording in `folder` and this one do not share, or hold other values under. */
+export function differingKeys(folder: string, recording: Recording): string[] {
+  const written = openRecording(folder, recording.type);
+  const [there, here] = [written?.keys() ?? [], recording.keys()];
+  const changed = here.filter((key) => !there.includes(key) || !isEqual(written!.column(key), recording.column(key)));
+  return [...changed, ...there.filter((key) => !here.includes(key))];
 }
 
 function isEqual(a: LazyArray, b: LazyArray): boolean {

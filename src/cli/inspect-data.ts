@@ -1,0 +1,199 @@
+/**
+ * @file What a dataset configuration finds in its recordings, for `visioncore inspect data`: sizes, rates, what the filters
+ * leave, what is missing, and what deserves a second look. One session is in memory at a time, and no stimulus is read.
+ */
+import { loadDatasetConfigs } from "../config/dataset.ts";
+import type { SessionConfig } from "../config/session.ts";
+import { type PreparedSession, prepareSession } from "../data/prepare.ts";
+import { StimulusStore } from "../data/stimulus-store.ts";
+import { UserError } from "../errors.ts";
+import { formatBytes, formatDuration } from "./quantities.ts";
+import { formatTable } from "./terminal.ts";
+
+/** One recording of a session. */
+export interface TypeReport {
+  readonly type: string;
+  /** Frames at the recorded rate, and at the model's. */
+  readonly recordedFrames: number;
+  readonly frames: number;
+  readonly trials: { readonly train: number; readonly val: number; readonly all: number };
+  readonly samples: { readonly train: number; readonly val: number };
+  /** Share of frames (and units) that each filter passes by itself, and of frames that all pass for some unit. */
+  readonly filters: readonly { readonly name: string; readonly share: number }[];
+  readonly usable: number;
+  /** Spikes of the selected units over all frames. */
+  readonly spikes: number;
+}
+
+/** One session. */
+export interface SessionReport {
+  readonly session: string;
+  readonly units: number;
+  /** Frames per second at the model's rate; null when neither configuration nor recording says. */
+  readonly rateHz: number | null;
+  readonly stimulus: { readonly channels: number; readonly height: number; readonly width: number } | null;
+  readonly types: readonly TypeReport[];
+  /** Types of the configuration that the session lacks. */
+  readonly droppedTypes: readonly string[];
+  /** Mean rate of every unit over all frames, spikes per frame, in the order of `cids`. */
+  readonly spikesPerFrame: readonly number[];
+  /** Bytes that training keeps: of the stimulus, and of everything else. */
+  readonly memory: { readonly stimulus: number; readonly rest: number };
+  readonly warnings: readonly string[];
+  readonly doubts: readonly { readonly message: string; readonly remedy: string }[];
+}
+
+/** A dataset: its sessions, and those that cannot be used. */
+export interface DataReport {
+  readonly sessions: readonly SessionReport[];
+  readonly failures: readonly { readonly session: string; readonly problem: string }[];
+}
+
+/** Options of {@link inspectData}. */
+export interface InspectDataOptions {
+  /** Folder with the sessions' folders; `data_dir` of the file when absent. */
+  readonly dataDir?: string | undefined;
+  readonly maxDatasets?: number | undefined;
+  /** Whatever deserves a second look is a failure. */
+  readonly strict?: boolean | undefined;
+  /** Told before each session how many are done. */
+  readonly onSession?: ((name: string, done: number, total: number) => void) | undefined;
+}
+
+/**
+ * Prepares the sessions of a dataset file one after the other and reports what they hold.
+ *
+ * @throws ConfigError for anything wrong in the files; what is wrong with a session's data is part of the report
+ */
+export function inspectData(path: string, options: InspectDataOptions = {}): DataReport {
+  const { dataDir, maxDatasets, strict, onSession } = options;
+  const { sessions: configs } = loadDatasetConfigs(path, { maxDatasets });
+  const sessions: SessionReport[] = [];
+  const failures: { session: string; problem: string }[] = [];
+  for (const [done, config] of configs.entries()) {
+    onSession?.(config.session, done, configs.length);
+    try {
+      const store = StimulusStore.counting();
+      const prepared = prepareSession(config, { dataDir, strict, store, keepKeys: ["trial_inds"] });
+      sessions.push(report(prepared, config, store));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      failures.push({ session: config.session, problem: [error.message, error.hint].filter(Boolean).join("\n") });
+    }
+  }
+  return { sessions, failures };
+}
+
+function report(prepared: PreparedSession, { sampling }: SessionConfig, store: StimulusStore): SessionReport {
+  const { session, train, val, cids, types, droppedTypes, warnings, doubts } = prepared;
+  const totals = new Float64Array(cids.length);
+  let frames = 0;
+  let rest = 0;
+  const reports = train.recordings.map((recording, i): TypeReport => {
+    const { recordedFrames, filters, trials } = types[i]!;
+    const { robs, units } = train.arrays(i);
+    let spikes = 0;
+    for (let at = 0; at < robs.length; at++) {
+      // What the masks leave out may be no number.
+      const count = robs[at]! || 0;
+      totals[at % units]! += count;
+      spikes += count;
+    }
+    frames += recording.length;
+    for (const key of recording.keys()) if (key !== "stim") rest += recording.get(key).data.byteLength;
+    const samples = { train: train.framesOf(i).length, val: val.framesOf(i).length };
+    const usable = (samples.train + samples.val) / recording.length;
+    return { type: recording.type, recordedFrames, frames: recording.length, trials, samples, filters, usable, spikes };
+  });
+  const [first] = train.recordings;
+  const { channels, height, width } = train.arrays(0);
+  const stated = first!.metadata.rate_hz;
+  const stimulus = train.lags.has("stim") ? { channels, height, width } : null;
+  const floats = store.inMemory > 0 || stimulus === null ? 0 : 4 * frames * channels * height * width;
+  return {
+    session,
+    units: cids.length,
+    rateHz: sampling?.target_rate ?? (typeof stated === "number" ? stated : null),
+    stimulus,
+    types: reports,
+    droppedTypes,
+    spikesPerFrame: Array.from(totals, (total) => total / frames),
+    memory: { stimulus: store.inMemory + floats, rest },
+    warnings,
+    doubts,
+  };
+}
+
+/** A report as text for a terminal. */
+export function formatDataReport({ sessions, failures }: DataReport): string {
+  const blocks = sessions.map(formatSession);
+  if (failures.length > 0) {
+    const list = failures.map(({ session, problem }) => `${session}: ${problem.replaceAll("\n", "\n  ")}`);
+    blocks.push(
+      [`${failures.length} of ${sessions.length + failures.length} sessions cannot be used:`, ...list].join("\n"),
+    );
+  }
+  blocks.push(totalLine(sessions));
+  return blocks.join("\n\n");
+}
+
+const COLUMNS = ["type", "time", "trials", "train", "val", "samples", "train", "val", "usable", "spikes"];
+
+function formatSession(report: SessionReport): string {
+  const { session, units, rateHz, stimulus, types, droppedTypes, memory, warnings, doubts } = report;
+  const size = stimulus === null ? [] : [`${stimulus.height} x ${stimulus.width} pixels`];
+  const rate = rateHz === null ? [] : [`${rateHz} Hz`];
+  const head = [`${units} units`, ...size, ...rate, rateRange(report)].join(", ");
+  const rows = types.map(({ type, frames, trials, samples, usable, spikes }) => [
+    type,
+    rateHz === null ? `${frames} frames` : formatDuration(frames / rateHz),
+    ...[trials.all, trials.train, trials.val, samples.train + samples.val, samples.train, samples.val].map(String),
+    percent(usable),
+    String(Math.round(spikes)),
+  ]);
+  const filters = types.flatMap(({ type, filters }) =>
+    filters.length === 0
+      ? []
+      : [`${type}: ${filters.map(({ name, share }) => `${name} passes ${percent(share)}`).join(", ")}`],
+  );
+  return [
+    `${session}  ${head}`,
+    formatTable(COLUMNS, rows),
+    ...filters.map((line) => `filters of ${line}`),
+    `memory for training: stimulus ${formatBytes(memory.stimulus)}, the rest ${formatBytes(memory.rest)}`,
+    ...(droppedTypes.length > 0 ? [`missing: ${droppedTypes.join(", ")}`] : []),
+    ...warnings.map((warning) => `warning: ${warning}`),
+    ...doubts
+      .filter(({ message }) => !warnings.some((warning) => warning.includes(message)))
+      .map(({ message, remedy }) => `look at: ${message}. ${remedy}`),
+  ].join("\n");
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function rateRange({ spikesPerFrame, rateHz }: SessionReport): string {
+  const sorted = [...spikesPerFrame].sort((a, b) => a - b);
+  const say = (perFrame: number) => (rateHz === null ? perFrame.toPrecision(2) : (perFrame * rateHz).toFixed(1));
+  const unit = rateHz === null ? "spikes per frame" : "Hz";
+  return `rates ${say(sorted[0]!)} to ${say(sorted.at(-1)!)} ${unit}, median ${say(sorted[sorted.length >> 1]!)}`;
+}
+
+function totalLine(sessions: readonly SessionReport[]): string {
+  const sum = (value: (session: SessionReport) => number) =>
+    sessions.reduce((total, session) => total + value(session), 0);
+  const ofTypes = (value: (type: TypeReport) => number) =>
+    sum(({ types }) => types.reduce((t, type) => t + value(type), 0));
+  const hours = sum(({ rateHz, types }) =>
+    rateHz === null ? 0 : types.reduce((t, { frames }) => t + frames, 0) / rateHz,
+  );
+  return [
+    `in all: ${sessions.length} sessions`,
+    `${sum(({ units }) => units)} units`,
+    formatDuration(hours),
+    `${ofTypes(({ samples }) => samples.train)} training and ${ofTypes(({ samples }) => samples.val)} validation samples`,
+    `${Math.round(ofTypes(({ spikes }) => spikes))} spikes`,
+    `stimuli ${formatBytes(sum(({ memory }) => memory.stimulus))}, the rest ${formatBytes(sum(({ memory }) => memory.rest))}`,
+  ].join(", ");
+}
