@@ -7,6 +7,7 @@ import { sampleContrasts } from "../data/curriculum.ts";
 import type { KeysLags } from "../data/lags.ts";
 import { groupBySession, sessionOffsets } from "../data/samplers.ts";
 import { decodeStimulus, SampleSet } from "../data/samples.ts";
+import { timeEmbedding } from "../data/time-embedding.ts";
 import { framesAtTimes } from "../data/times.ts";
 import type { DType, NdArray } from "../formats/array.ts";
 import { type PreparedCase, prepareGolden } from "./data-prepare.ts";
@@ -127,6 +128,20 @@ export function verifyTimes(folder: string): CaseResult[] {
         frameOf,
         json.expected_pairs.map(([, frame]) => frame),
       );
+    }),
+  ];
+}
+
+/** Whole series with their history, oldest frame first. */
+export function verifyTimeEmbedding(folder: string): CaseResult[] {
+  const golden = readGolden<{ num_lags: number; blocks: [number, number][] }>(folder, "time_embedding");
+  const { num_lags: lags, blocks } = golden.json;
+  return [
+    runCase("time_embedding", (compare) => {
+      for (const name of ["x2", "x4"]) {
+        compare.exact(name, timeEmbedding(golden.tensor(name), lags), golden.tensor(`${name}_embedded`));
+      }
+      compare.exact("stretches", timeEmbedding(golden.tensor("ds_stim"), lags, blocks), golden.tensor("ds_out_stim"));
     }),
   ];
 }
