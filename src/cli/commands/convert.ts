@@ -6,6 +6,8 @@ import { describeCommand } from "../command.ts";
 import type { TrialOptions } from "../convert/trials.ts";
 import { note, print } from "../terminal.ts";
 import { numberBetween, positiveNumber, wholeNumber, wholeNumbers } from "../values.ts";
+import { listCommand, mappedCommand } from "./convert-mapped.ts";
+import { nwbCommand } from "./convert-nwb.ts";
 
 /** The `convert` command with its kinds of source. */
 export function convertCommand(): Command {
@@ -14,7 +16,10 @@ export function convertCommand(): Command {
     "convert npy --stim frames.npy --robs counts.npy --rate-hz 120 \\\n--session Mo_2024-05-01 --type movie --trial-length 1200",
   ])
     .addCommand(dsetCommand())
-    .addCommand(npyCommand());
+    .addCommand(npyCommand())
+    .addCommand(nwbCommand())
+    .addCommand(mappedCommand())
+    .addCommand(listCommand());
 }
 
 function dsetCommand(): Command {

@@ -42,6 +42,7 @@ interface DataFlags {
   dataDir?: string;
   maxDatasets?: number;
   strict?: boolean;
+  verify?: boolean;
   json?: boolean;
 }
 
@@ -54,10 +55,11 @@ function dataCommand(): Command {
     .argument("<file>", "dataset file that names the sessions")
     .option("--data-dir <dir>", "folder with the sessions' folders (default: data_dir of the file)")
     .option("--max-datasets <count>", "look at the first sessions only", wholeNumber(1))
-    .option("--strict", "refuse half-valid bins, bins of two trials, lags past the filter, behaviour from the future")
+    .option("--strict", "refuse all that is doubtful: half-valid bins, bins of two trials, lags past the filter, …")
+    .option("--verify", "read all of every recording and compare it with the digests in its files")
     .option("--json", "print everything as JSON")
     .action(async (file: string, { json, ...options }: DataFlags) => {
-      const { formatDataReport, inspectData } = await import("../inspect-data.ts");
+      const { formatDataReport, inspectData, isUsable } = await import("../inspect-data.ts");
       const progress = new ProgressLine();
       const report = inspectData(file, {
         ...options,
@@ -66,7 +68,7 @@ function dataCommand(): Command {
       progress.clear();
       if (json) printJson(report);
       else print(formatDataReport(report));
-      if (report.failures.length > 0) process.exitCode = 1;
+      if (!isUsable(report)) process.exitCode = 1;
     });
 }
 
@@ -76,10 +78,11 @@ function recordingCommand(): Command {
     "inspect recording demo/data/Synth_2024-01-01",
   ])
     .argument("<path>", "recording (.dset or .safetensors), or the folder of a session")
+    .option("--verify", "read all of it and compare it with the digests in its files")
     .option("--json", "print as JSON, with metadata and the spikes of every unit; rates in Hz")
-    .action(async (path: string, { json }: { json?: boolean }) => {
+    .action(async (path: string, { json, verify }: { json?: boolean; verify?: boolean }) => {
       const { formatRecording, inspectRecordings } = await import("../inspect-recording.ts");
-      const summaries = inspectRecordings(path);
+      const summaries = inspectRecordings(path, { verify });
       if (json) printJson(summaries);
       else print(summaries.map(formatRecording).join("\n\n"));
     });

@@ -8,10 +8,11 @@ import { print } from "../terminal.ts";
 
 /** The `schema` command. */
 export function schemaCommand(): Command {
-  return describeCommand("schema", "Write the JSON Schemas of model, dataset and session files for your editor.", [
-    "schema --out schema",
-    'echo "# yaml-language-server: $schema=schema/model.schema.json" | cat - my_model.yaml',
-  ])
+  return describeCommand(
+    "schema",
+    "Write the JSON Schemas of model, dataset, session and mapping files for your editor.",
+    ["schema --out schema", 'echo "# yaml-language-server: $schema=schema/model.schema.json" | cat - my_model.yaml'],
+  )
     .option("--out <dir>", "folder to write to; made if missing", "schema")
     .action(async ({ out }: { out: string }) => {
       const { jsonSchemas } = await import("../../config/json-schema.ts");

@@ -170,6 +170,8 @@ function naturalOrder(names: readonly string[]): string[] {
 }
 
 function vector(name: string, path: string, array: LazyArray): Float64Array {
+  // MATLAB's empty vector is [0, 0].
+  if (array.shape.includes(0)) return new Float64Array();
   if (array.shape.filter((n) => n !== 1).length <= 1) return toFloat64(array.read());
   throw new UserError(`Cannot use "${name}" of "${path}": its shape is [${array.shape.join(", ")}], expected a vector`);
 }
