@@ -1,11 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { loadDatasetConfigs } from "../config/dataset.ts";
 import { prepareSession } from "../data/prepare.ts";
 import { synthesize } from "../data/synthetic/population.ts";
-import { formatDataReport, inspectData } from "./inspect-data.ts";
+import { formatDataReport, inspectData, isUsable } from "./inspect-data.ts";
 
 let folder: string;
 let dataset: string;
@@ -48,11 +48,31 @@ describe("inspectData()", () => {
     expect(formatDataReport(report)).toContain("1 of 2 sessions cannot be used:\nSynth_2023-12-31: ");
   });
 
+  test("compares the bytes of every recording with their digests when asked to", () => {
+    expect(inspectData(dataset, { maxDatasets: 1 }).sessions[0]!.verified).toBeNull();
+    const [session] = inspectData(dataset, { maxDatasets: 1, verify: true }).sessions;
+    expect(new Set(Object.values(session!.verified!))).toEqual(new Set(["sha256"]));
+    expect(formatDataReport({ sessions: [session!], failures: [], strict: false })).toContain(
+      "backimage has its SHA-256",
+    );
+
+    const path = join(folder, "Synth_2024-01-01", "backimage.json");
+    const intact = readFileSync(path, "utf8");
+    onTestFinished(() => writeFileSync(path, intact));
+    writeFileSync(path, intact.replace(/"robs": "../, '"robs": "00'));
+    expect(inspectData(dataset, { maxDatasets: 1, verify: true }).failures).toEqual([
+      { session: "Synth_2024-01-01", problem: expect.stringContaining("the bytes of robs do not have the SHA-256") },
+    ]);
+    expect(inspectData(dataset, { maxDatasets: 1 }).failures).toEqual([]);
+  });
+
   test("takes doubts for failures when strict", () => {
-    const { sessions, failures } = inspectData(dataset, { strict: true });
-    expect(sessions).toEqual([]);
-    expect(failures.map(({ problem }) => problem)).toEqual(
-      Array(2).fill(expect.stringContaining("frames that are yet to come (temporal_basis, causal: false)")),
+    const lenient = inspectData(dataset);
+    const strict = inspectData(dataset, { strict: true });
+    expect([isUsable(lenient), isUsable(strict)]).toEqual([true, false]);
+    expect(strict.sessions).toEqual(lenient.sessions);
+    expect(formatDataReport(strict)).toMatch(
+      /refused by the strict checks .*\n {2}future, 2 of 2 sessions: Synth_2024-01-01: transform eye_vel shows behavior/,
     );
   });
 });
@@ -61,9 +81,12 @@ describe("formatDataReport()", () => {
   test("has a table per session, what to look at, and a total", () => {
     const text = formatDataReport(inspectData(dataset, { maxDatasets: 1 }));
     expect(text).toMatch(/^Synth_2024-01-01 {2}6 units, 15 x 15 pixels, 120 Hz, rates [\d.]+ to [\d.]+ Hz, median/);
-    expect(text).toMatch(/\nbackimage +\d+ s +6 +\d +\d/);
+    expect(text).toMatch(/\nbackimage +\d+ s +\d+ +6 +\d\/\d +\d+ +\d+\/\d+ +[\d.]+ % +\d+\n/);
     expect(text).toMatch(/filters of backimage: valid_nlags passes [\d.]+ %, missing_pct passes/);
-    expect(text).toMatch(/\nlook at: /);
-    expect(text.split("\n").at(-1)).toMatch(/^in all: 1 sessions, 6 units, .* spikes, stimuli .*, the rest /);
+    expect(text).toMatch(/\nlook at: future, .*half_valid_bins/);
+    expect(text).toMatch(/\n {2}half_valid_bins, 1 of 1 sessions: .* Set strict_validity: true/);
+    expect(text.split("\n").at(-1)).toMatch(
+      /^in all: 1 sessions, 6 units, 0\.01 hours, .* spikes, stimuli .*, the rest /,
+    );
   });
 });

@@ -4,8 +4,12 @@
  */
 import { loadDatasetConfigs } from "../config/dataset.ts";
 import type { SessionConfig } from "../config/session.ts";
+import type { Doubt } from "../data/doubts.ts";
+import { modelRate } from "../data/frame-rate.ts";
 import { type PreparedSession, prepareSession } from "../data/prepare.ts";
+import { openSession } from "../data/session.ts";
 import { StimulusStore } from "../data/stimulus-store.ts";
+import type { Verification } from "../data/verify-recording.ts";
 import { UserError } from "../errors.ts";
 import { formatBytes, formatDuration } from "./quantities.ts";
 import { formatTable } from "./terminal.ts";
@@ -40,13 +44,17 @@ export interface SessionReport {
   /** Bytes that training keeps: of the stimulus, and of everything else. */
   readonly memory: { readonly stimulus: number; readonly rest: number };
   readonly warnings: readonly string[];
-  readonly doubts: readonly { readonly message: string; readonly remedy: string }[];
+  readonly doubts: readonly Doubt[];
+  /** What the bytes of every type were compared with; null when that was not asked for. */
+  readonly verified: Readonly<Record<string, Verification>> | null;
 }
 
 /** A dataset: its sessions, and those that cannot be used. */
 export interface DataReport {
   readonly sessions: readonly SessionReport[];
   readonly failures: readonly { readonly session: string; readonly problem: string }[];
+  /** Whether doubts count as failures. */
+  readonly strict: boolean;
 }
 
 /** Options of {@link inspectData}. */
@@ -54,8 +62,10 @@ export interface InspectDataOptions {
   /** Folder with the sessions' folders; `data_dir` of the file when absent. */
   readonly dataDir?: string | undefined;
   readonly maxDatasets?: number | undefined;
-  /** Whatever deserves a second look is a failure. */
+  /** Whatever deserves a second look counts as a failure; the session is reported all the same. */
   readonly strict?: boolean | undefined;
+  /** Read every recording as a whole and compare it with the digests its files state. */
+  readonly verify?: boolean | undefined;
   /** Told before each session how many are done. */
   readonly onSession?: ((name: string, done: number, total: number) => void) | undefined;
 }
@@ -66,26 +76,41 @@ export interface InspectDataOptions {
  * @throws ConfigError for anything wrong in the files; what is wrong with a session's data is part of the report
  */
 export function inspectData(path: string, options: InspectDataOptions = {}): DataReport {
-  const { dataDir, maxDatasets, strict, onSession } = options;
+  const { dataDir, maxDatasets, verify, onSession } = options;
   const { sessions: configs } = loadDatasetConfigs(path, { maxDatasets });
+  const strict = options.strict ?? configs.some(({ strict_data }) => strict_data);
   const sessions: SessionReport[] = [];
   const failures: { session: string; problem: string }[] = [];
   for (const [done, config] of configs.entries()) {
     onSession?.(config.session, done, configs.length);
     try {
+      const verified = verify ? verifySession(config, dataDir ?? config.data_dir) : null;
       const store = StimulusStore.counting();
-      const prepared = prepareSession(config, { dataDir, strict, store, keepKeys: ["trial_inds"] });
-      sessions.push(report(prepared, config, store));
+      const prepared = prepareSession(config, { dataDir, strict: false, store, keepKeys: ["trial_inds"] });
+      sessions.push({ ...report(prepared, store), verified });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       failures.push({ session: config.session, problem: [error.message, error.hint].filter(Boolean).join("\n") });
     }
   }
-  return { sessions, failures };
+  return { sessions, failures, strict };
 }
 
-function report(prepared: PreparedSession, { sampling }: SessionConfig, store: StimulusStore): SessionReport {
-  const { session, train, val, cids, types, droppedTypes, warnings, doubts } = prepared;
+/** Whether training would go through: no session fails and, when strict, none has doubts. */
+export function isUsable({ sessions, failures, strict }: DataReport): boolean {
+  return failures.length === 0 && !(strict && sessions.some(({ doubts }) => doubts.length > 0));
+}
+
+function verifySession(config: SessionConfig, dataDir: string | undefined): Record<string, Verification> {
+  // Preparation says what is wrong when there is no folder.
+  if (dataDir === undefined) return {};
+  const session = openSession(dataDir, config);
+  const found = config.types.map((type) => [type, session.verify(type)] as const);
+  return Object.fromEntries(found.flatMap(([type, by]) => (by === null ? [] : [[type, by]])));
+}
+
+function report(prepared: PreparedSession, store: StimulusStore): Omit<SessionReport, "verified"> {
+  const { session, config, train, val, cids, types, droppedTypes, warnings, doubts } = prepared;
   const totals = new Float64Array(cids.length);
   let frames = 0;
   let rest = 0;
@@ -107,13 +132,12 @@ function report(prepared: PreparedSession, { sampling }: SessionConfig, store: S
   });
   const [first] = train.recordings;
   const { channels, height, width } = train.arrays(0);
-  const stated = first!.metadata.rate_hz;
   const stimulus = train.lags.has("stim") ? { channels, height, width } : null;
   const floats = store.inMemory > 0 || stimulus === null ? 0 : 4 * frames * channels * height * width;
   return {
     session,
     units: cids.length,
-    rateHz: sampling?.target_rate ?? (typeof stated === "number" ? stated : null),
+    rateHz: modelRate(config, first!.metadata),
     stimulus,
     types: reports,
     droppedTypes,
@@ -125,8 +149,10 @@ function report(prepared: PreparedSession, { sampling }: SessionConfig, store: S
 }
 
 /** A report as text for a terminal. */
-export function formatDataReport({ sessions, failures }: DataReport): string {
+export function formatDataReport({ sessions, failures, strict }: DataReport): string {
   const blocks = sessions.map(formatSession);
+  const doubts = formatDoubts(sessions, strict);
+  if (doubts !== "") blocks.push(doubts);
   if (failures.length > 0) {
     const list = failures.map(({ session, problem }) => `${session}: ${problem.replaceAll("\n", "\n  ")}`);
     blocks.push(
@@ -137,17 +163,40 @@ export function formatDataReport({ sessions, failures }: DataReport): string {
   return blocks.join("\n\n");
 }
 
-const COLUMNS = ["type", "time", "trials", "train", "val", "samples", "train", "val", "usable", "spikes"];
+/** Every kind of doubt once, with one example: most are the same in all sessions. */
+function formatDoubts(sessions: readonly SessionReport[], strict: boolean): string {
+  const all = sessions.flatMap(({ session, doubts }) => doubts.map((doubt) => ({ session, ...doubt })));
+  const names = [...new Set(all.map(({ name }) => name))];
+  if (names.length === 0) return "";
+  const entries = names.map((name) => {
+    const alike = all.filter((doubt) => doubt.name === name);
+    const [{ session, message, remedy }] = alike as [(typeof all)[number]];
+    const where = new Set(alike.map((doubt) => doubt.session)).size;
+    const others = new Set(alike.map((doubt) => doubt.message)).size - 1;
+    const more = others === 0 ? "" : ` and ${others} more like it`;
+    return `${name}, ${where} of ${sessions.length} sessions: ${session}: ${message}${more}. ${remedy}`;
+  });
+  const head = strict
+    ? "refused by the strict checks (accept: [name, ...] in the dataset file takes what you know of):"
+    : "look at (--strict refuses these):";
+  return [head, ...entries.map((entry) => `  ${entry}`)].join("\n");
+}
+
+const COLUMNS = ["type", "time", "frames", "trials", "train/val", "samples", "train/val", "usable", "spikes"];
 
 function formatSession(report: SessionReport): string {
-  const { session, units, rateHz, stimulus, types, droppedTypes, memory, warnings, doubts } = report;
+  const { session, units, rateHz, stimulus, types, droppedTypes, memory, warnings, doubts, verified } = report;
   const size = stimulus === null ? [] : [`${stimulus.height} x ${stimulus.width} pixels`];
   const rate = rateHz === null ? [] : [`${rateHz} Hz`];
   const head = [`${units} units`, ...size, ...rate, rateRange(report)].join(", ");
   const rows = types.map(({ type, frames, trials, samples, usable, spikes }) => [
     type,
-    rateHz === null ? `${frames} frames` : formatDuration(frames / rateHz),
-    ...[trials.all, trials.train, trials.val, samples.train + samples.val, samples.train, samples.val].map(String),
+    rateHz === null ? "" : formatDuration(frames / rateHz),
+    String(frames),
+    String(trials.all),
+    `${trials.train}/${trials.val}`,
+    String(samples.train + samples.val),
+    `${samples.train}/${samples.val}`,
     percent(usable),
     String(Math.round(spikes)),
   ]);
@@ -161,12 +210,18 @@ function formatSession(report: SessionReport): string {
     formatTable(COLUMNS, rows),
     ...filters.map((line) => `filters of ${line}`),
     `memory for training: stimulus ${formatBytes(memory.stimulus)}, the rest ${formatBytes(memory.rest)}`,
+    ...(verified === null ? [] : [verifiedLine(verified)]),
     ...(droppedTypes.length > 0 ? [`missing: ${droppedTypes.join(", ")}`] : []),
     ...warnings.map((warning) => `warning: ${warning}`),
-    ...doubts
-      .filter(({ message }) => !warnings.some((warning) => warning.includes(message)))
-      .map(({ message, remedy }) => `look at: ${message}. ${remedy}`),
+    ...(doubts.length > 0 ? [`look at: ${[...new Set(doubts.map(({ name }) => name))].join(", ")}`] : []),
   ].join("\n");
+}
+
+function verifiedLine(verified: Readonly<Record<string, Verification>>): string {
+  const say = { sha256: "has its SHA-256", crc32: "has its checksums", none: "states no digest" };
+  return `bytes: ${Object.entries(verified)
+    .map(([type, by]) => `${type} ${say[by]}`)
+    .join(", ")}`;
 }
 
 function percent(share: number): string {
@@ -186,12 +241,12 @@ function totalLine(sessions: readonly SessionReport[]): string {
   const ofTypes = (value: (type: TypeReport) => number) =>
     sum(({ types }) => types.reduce((t, type) => t + value(type), 0));
   const hours = sum(({ rateHz, types }) =>
-    rateHz === null ? 0 : types.reduce((t, { frames }) => t + frames, 0) / rateHz,
+    rateHz === null ? 0 : types.reduce((t, { frames }) => t + frames, 0) / rateHz / 3600,
   );
   return [
     `in all: ${sessions.length} sessions`,
     `${sum(({ units }) => units)} units`,
-    formatDuration(hours),
+    `${hours.toFixed(2)} hours`,
     `${ofTypes(({ samples }) => samples.train)} training and ${ofTypes(({ samples }) => samples.val)} validation samples`,
     `${Math.round(ofTypes(({ spikes }) => spikes))} spikes`,
     `stimuli ${formatBytes(sum(({ memory }) => memory.stimulus))}, the rest ${formatBytes(sum(({ memory }) => memory.rest))}`,

@@ -15,6 +15,12 @@ describe("inspectRecordings()", () => {
     );
   });
 
+  test("compares with stated digests when asked to", () => {
+    const [summary] = inspectRecordings(`${FOLDER}/gaborium.dset`, { verify: true });
+    expect(summary!.verified).toBe("crc32");
+    expect(formatRecording(summary!)).toContain("every tensor has the checksum that the file states");
+  });
+
   test("finds the recordings of a folder", () => {
     expect(inspectRecordings(FOLDER).map(({ type }) => type)).toEqual(["gaborium"]);
   });

@@ -6,6 +6,7 @@ import { basename, dirname, extname, join } from "node:path";
 import type { Recording } from "../data/recording.ts";
 import { openRecording } from "../data/recording-files.ts";
 import { distinctTrials } from "../data/split.ts";
+import { type Verification, verifyRecording } from "../data/verify-recording.ts";
 import { UserError } from "../errors.ts";
 import { toFloat64 } from "../formats/array.ts";
 import { rowChunks } from "./convert/row-chunks.ts";
@@ -24,6 +25,8 @@ export interface RecordingSummary {
   /** Per unit: spikes, and spikes per frame; null without `robs`. */
   readonly units: readonly { unit: number; spikes: number; perFrame: number }[] | null;
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** What the bytes were compared with; null when that was not asked for. */
+  readonly verified: Verification | null;
 }
 
 const EXTENSIONS = [".dset", ".safetensors", ".json"];
@@ -31,11 +34,15 @@ const EXTENSIONS = [".dset", ".safetensors", ".json"];
 /**
  * Summaries of the recording in a file (`.dset`, `.safetensors` or its `.json`), or of all recordings right in a folder.
  *
- * @throws UserError when there is no recording, or one cannot be read
+ * @param options `verify`: read everything and compare it with the digests the files state
+ * @throws UserError when there is no recording, or one cannot be read or is damaged
  */
-export function inspectRecordings(path: string): RecordingSummary[] {
+export function inspectRecordings(
+  path: string,
+  { verify = false }: { verify?: boolean | undefined } = {},
+): RecordingSummary[] {
   if (!existsSync(path)) throw new UserError(`Cannot inspect "${path}": there is no such file or folder`);
-  if (!statSync(path).isDirectory()) return [summarize(path, dirname(path), basename(path, extname(path)))];
+  if (!statSync(path).isDirectory()) return [summarize(path, dirname(path), basename(path, extname(path)), verify)];
   const names = readdirSync(path).filter((name) => [".dset", ".safetensors"].includes(extname(name)));
   const types = [...new Set(names.map((name) => basename(name, extname(name))))].sort();
   if (types.length === 0) {
@@ -43,10 +50,10 @@ export function inspectRecordings(path: string): RecordingSummary[] {
       hint: "Name the folder of one session, or a recording's file.",
     });
   }
-  return types.map((type) => summarize(path, path, type));
+  return types.map((type) => summarize(path, path, type, verify));
 }
 
-function summarize(path: string, folder: string, type: string): RecordingSummary {
+function summarize(path: string, folder: string, type: string, verify: boolean): RecordingSummary {
   const recording = EXTENSIONS.includes(extname(path)) || folder === path ? openRecording(folder, type) : null;
   if (recording === null) {
     throw new UserError(`Cannot inspect "${path}": it is not a recording`, {
@@ -65,6 +72,7 @@ function summarize(path: string, folder: string, type: string): RecordingSummary
     rateHz: recording.has("t_bins") ? medianRate(recording.numbers("t_bins")) : null,
     units: recording.has("robs") ? unitCounts(recording) : null,
     metadata: recording.metadata,
+    verified: verify ? verifyRecording(folder, type) : null,
   };
 }
 
@@ -90,7 +98,8 @@ function unitCounts(recording: Recording): RecordingSummary["units"] {
 }
 
 /** A summary as text for a terminal. */
-export function formatRecording({ path, frames, columns, trials, rateHz, units }: RecordingSummary): string {
+export function formatRecording(summary: RecordingSummary): string {
+  const { path, frames, columns, trials, rateHz, units, verified } = summary;
   const facts = [
     `${frames} frames`,
     ...(rateHz === null ? [] : [`${rateHz} Hz`, `${(frames / rateHz).toFixed(1)} s`]),
@@ -104,8 +113,15 @@ export function formatRecording({ path, frames, columns, trials, rateHz, units }
   );
   const lines = [`${path}: ${facts.join(", ")}`, table];
   if (units !== null && units.length > 0) lines.push(unitLine(units, rateHz));
+  if (verified !== null) lines.push(VERIFIED[verified]);
   return lines.join("\n");
 }
+
+const VERIFIED: Readonly<Record<Verification, string>> = {
+  sha256: "every column has the SHA-256 that the .json states",
+  crc32: "every tensor has the checksum that the file states",
+  none: "nothing to compare with: the files state no digests",
+};
 
 function unitLine(units: NonNullable<RecordingSummary["units"]>, rateHz: number | null): string {
   const sorted = units.map(({ perFrame }) => perFrame).sort((a, b) => a - b);

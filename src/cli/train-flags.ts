@@ -18,6 +18,7 @@ export interface TrainFlags extends Partial<Omit<TrainingSettings, "precision">>
   datasetConfigs?: string;
   dataDir?: string;
   dataMemory?: number;
+  dataOnDevice?: number;
   strictData?: boolean;
   dataCache?: string;
   maxDatasets?: number;
@@ -38,7 +39,12 @@ export function addTrainFlags(command: Command): Command {
     .option(
       "--data-memory <GiB>",
       "stimuli that may lie in memory, the others are mapped from files (default: half of the free memory)",
-      positiveNumber,
+      numberBetween(0),
+    )
+    .option(
+      "--data-on-device <GiB>",
+      "stimuli that are kept on the GPU, the others are sent with every batch (default: 4)",
+      numberBetween(0),
     )
     .option("--data-cache <dir>", "where stimuli are copied to that cannot be mapped from their recording")
     .option("--strict-data", "refuse what `inspect data` marks as doubtful")
@@ -120,9 +126,15 @@ export function addTrainFlags(command: Command): Command {
 
 /** The trainer's options for the flags; what is about this process only is left out. */
 export function trainOptions(flags: TrainFlags): Omit<TrainOptions, "precision"> {
-  const { device, gpu, threads, printConfig, json, datasetConfigs, dataMemory, precision, ...options } = flags;
-  const memory = dataMemory === undefined ? {} : { dataMemory: dataMemory * 2 ** 30 };
-  return { ...options, ...memory, datasetConfigsPath: datasetConfigs };
+  const { device, gpu, threads, printConfig, json, datasetConfigs, dataMemory, dataOnDevice, precision, ...options } =
+    flags;
+  const bytes = (gibibytes: number | undefined) => (gibibytes === undefined ? undefined : gibibytes * 2 ** 30);
+  return {
+    ...options,
+    dataMemory: bytes(dataMemory),
+    dataOnDevice: bytes(dataOnDevice),
+    datasetConfigsPath: datasetConfigs,
+  };
 }
 
 /** The command that continues an interrupted run: what the checkpoint does not know is said again. */

@@ -19,6 +19,7 @@ describe("jsonSchemas()", () => {
     ["model.schema.json", ["convnet"]],
     ["dataset.schema.json", ["session_dir", "sessions"]],
     ["session.schema.json", ["cids"]],
+    ["mapping.schema.json", ["session", "type", "keys"]],
   ])("asks for little in %s and refuses unknown keys", (name, required) => {
     const schema = JSON.parse(jsonSchemas()[name]);
     expect(schema.$schema).toBe("http://json-schema.org/draft-07/schema#");

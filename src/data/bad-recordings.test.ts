@@ -1,12 +1,13 @@
 /**
  * @file Recordings that are wrong in themselves: each is refused with a message that says where, or gives nothing to train on.
  */
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UserError } from "../errors.ts";
 import type { NdArray } from "../formats/array.ts";
+import { writeSafetensors } from "../formats/safetensors.ts";
 import { prepareSession } from "./prepare.ts";
 import { openRecording, writeRecording } from "./recording-files.ts";
 import { fakeConfig, fakeRecording, fakeSession, withColumns } from "./session.fake.ts";
@@ -103,6 +104,19 @@ describe("openRecording()", () => {
     writeRecording(other, withColumns(fakeRecording("gaborium"), { extra: vector(new Float64Array(300)) }));
     copyFileSync(join(other, "gaborium.json"), join(one, "gaborium.json"));
     expect(problemOf(() => openRecording(one, "gaborium")).message).toContain("lists extra which the tensors lack");
+  });
+
+  test("refuses a file whose covariates have different lengths, naming both", () => {
+    const here = join(folder, "uneven");
+    mkdirSync(here);
+    const tensors = new Map([
+      ["robs", vector(new Float64Array(300))],
+      ["eyepos", vector(new Float64Array(299))],
+    ]);
+    writeSafetensors(join(here, "gaborium.safetensors"), tensors);
+    expect(problemOf(() => openRecording(here, "gaborium", "Fake_2020-01-01")).message).toMatch(
+      /^Cannot open ".*gaborium\.safetensors": Recording "Fake_2020-01-01\/gaborium" is inconsistent: "eyepos" has 299 frames/,
+    );
   });
 
   test("refuses a folder where a file should be", () => {

@@ -23,11 +23,13 @@ export interface DatafilterInputs {
 }
 
 /** Frames and units that pass, one byte each. */
-interface Mask {
+export interface Mask {
   /** 1, or the number of units. */
   readonly columns: number;
   /** [frames, columns], 0 or 1. */
   readonly passes: Uint8Array;
+  /** Columns that pass throughout because they miss spikes most of the time; absent for other filters. */
+  readonly multiUnits?: readonly number[];
 }
 
 type ParamsOf<Name extends DatafilterOpName> = Extract<DatafilterOp, { name: Name }>["params"];
@@ -58,13 +60,18 @@ export const DATAFILTERS: { readonly [Name in DatafilterOpName]: DatafilterEntry
     formula: "pct[t, u] < threshold ∨ median over t of pct[·, u] ≥ threshold",
     apply: ({ frames, units, missingPct }, { threshold }) => {
       const passes = new Uint8Array(frames * units).fill(1);
+      const multiUnits: number[] = [];
       for (let unit = 0; unit < units; unit++) {
         // Unknown counts as zero percent, which the median rule or the comparison lets pass for any threshold.
         const pct = missingPct(unit);
-        if (pct === undefined || medianReaches(pct, threshold)) continue;
+        if (pct === undefined) continue;
+        if (medianReaches(pct, threshold)) {
+          multiUnits.push(unit);
+          continue;
+        }
         for (let t = 0; t < frames; t++) if (!(pct[t]! < threshold)) passes[t * units + unit] = 0;
       }
-      return { columns: units, passes };
+      return { columns: units, passes, multiUnits };
     },
   },
 };
@@ -72,18 +79,18 @@ export const DATAFILTERS: { readonly [Name in DatafilterOpName]: DatafilterEntry
 /**
  * The mask of a pipeline, uint8 0 or 1, `[frames, 1]` or `[frames, units]`; all ones for an empty one.
  *
- * @param onFilter told what share of frames (and units) each filter passes by itself
+ * @param onFilter given what each filter passes by itself
  * @throws UserError for an unknown filter, with the closest known name
  */
 export function datafilterMask(
   ops: readonly DatafilterOp[],
   inputs: DatafilterInputs,
-  onFilter: (name: string, share: number) => void = () => {},
+  onFilter: (op: DatafilterOp, mask: Mask) => void = () => {},
 ): NdArray {
   const { frames } = inputs;
   const masks = ops.map((op) => {
     const mask = applyFilter(op, inputs);
-    onFilter(op.name, mask.passes.reduce((sum, passes) => sum + passes, 0) / Math.max(1, mask.passes.length));
+    onFilter(op, mask);
     return mask;
   });
   const columns = Math.max(1, ...masks.map((mask) => mask.columns));

@@ -4,9 +4,10 @@ import type { DType, NdArray } from "../formats/array.ts";
 import { elementCount, zerosArray } from "../formats/array.ts";
 import { scope, setNumThreads, type Tensor, tensorStats } from "../torch/index.ts";
 import type { KeysLags } from "./lags.ts";
-import { BatchLoader } from "./loader.ts";
+import { BatchLoader, type BatchLoaderOptions } from "./loader.ts";
 import { MersenneTwister, permutation } from "./random.ts";
 import { Recording } from "./recording.ts";
+import { ResidentStimuli } from "./resident-stimuli.ts";
 import { SampleSet } from "./samples.ts";
 
 setNumThreads(1);
@@ -69,8 +70,8 @@ function values(t: Tensor | null): number[] {
 }
 
 /** Loads samples spread over the sets in a mixed order and compares each group with what its set serves. */
-function expectServed(sets: readonly SampleSet[]): void {
-  const loader = new BatchLoader(sets);
+function expectServed(sets: readonly SampleSet[], options: BatchLoaderOptions = {}): void {
+  const loader = new BatchLoader(sets, options);
   for (const seed of [1, 2]) {
     const plan = permutation(loader.offsets.at(-1)!, seed).slice(0, 24);
     scope(() => {
@@ -157,6 +158,37 @@ describe("BatchLoader.load()", () => {
         [0, 7, 2],
       ]);
     });
+  });
+
+  test("gathers stimuli that lie on the device from there, and sends those that did not fit", () => {
+    const sets = [
+      sampleSet({ session: "A_1", keysLags: { robs: 0, stim: lags(6), dfs: 0 }, channels: 2 }),
+      sampleSet({ session: "B_22", keysLags: { stim: [7, 2, 5], dfs: 0, robs: 0 }, size: 6, pixelnorm: false }),
+      sampleSet({ session: "C_333", keysLags: { stim: [3, 4], dfs: 0, robs: 0 }, stim: "float32" }),
+    ];
+    const first = 105 * 2 * 4 * 5;
+    const second = 105 * 6 * 7;
+    for (const [budget, bytes] of [
+      [first + second, first + second],
+      [first + second - 1, first],
+      [0, 0],
+    ] as const) {
+      const { live } = tensorStats();
+      const resident = new ResidentStimuli("cpu", budget);
+      expectServed(sets, { resident });
+      expect(resident.bytes).toBe(bytes);
+      resident.dispose();
+      expect(tensorStats().live).toBe(live);
+    }
+  });
+
+  test("keeps one copy of a stimulus that two loaders share", () => {
+    const set = sampleSet({ session: "A_1", keysLags: { robs: 0, stim: lags(6), dfs: 0 } });
+    const resident = new ResidentStimuli("cpu", 1e6);
+    new BatchLoader([set], { resident });
+    new BatchLoader([set.subset([3, 1, 4])], { resident });
+    expect(resident.bytes).toBe(105 * 4 * 5);
+    resident.dispose();
   });
 
   test("leaves the stimulus out when asked to, and then does not need it served", () => {

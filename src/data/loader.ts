@@ -10,6 +10,7 @@ import { UserError } from "../errors.ts";
 import { elementCount } from "../formats/array.ts";
 import { empty, noGrad, ops, scope, type Tensor, tensor } from "../torch/index.ts";
 import type { LagSpec } from "./lags.ts";
+import { firstRows, type ResidentStimuli } from "./resident-stimuli.ts";
 import { groupBySession, sessionOffsets } from "./samplers.ts";
 import type { RecordingArrays, SampleSet } from "./samples.ts";
 
@@ -43,6 +44,8 @@ export interface BatchLoaderOptions {
   device?: string;
   /** False leaves the stimulus out, for models that read behaviour only. */
   withStimulus?: boolean;
+  /** Stimuli that lie on the device already; those of other sessions are sent with every batch. */
+  resident?: ResidentStimuli | undefined;
 }
 
 /**
@@ -59,13 +62,19 @@ export class BatchLoader {
   private readonly device: string;
   private readonly bytes = new Staging(new Uint8Array(0));
   private readonly floats = new Staging(new Float32Array(0));
+  /** Frames of resident stimuli. */
+  private readonly rows = new Staging<Int32Array>(new Int32Array(0));
   private pixels: Tensor | undefined;
 
   /** @throws UserError when a session does not serve `robs`, `dfs` or, unless left out, `stim`, or lists lags for `robs` */
-  constructor(sets: readonly SampleSet[], { device = "cpu", withStimulus = true }: BatchLoaderOptions = {}) {
+  constructor(sets: readonly SampleSet[], { device = "cpu", withStimulus = true, resident }: BatchLoaderOptions = {}) {
     this.offsets = sessionOffsets(sets.map((set) => set.length));
     this.sets = sets;
-    this.sessions = sets.map((set) => columnsOf(set, withStimulus));
+    this.sessions = sets.map((set) => {
+      const columns = columnsOf(set, withStimulus);
+      const frames = columns.stim?.isBytes ? resident?.of(set) : undefined;
+      return { ...columns, resident: frames && { frames, firstRows: firstRows(set) } };
+    });
     this.device = device;
   }
 
@@ -87,17 +96,19 @@ export class BatchLoader {
   stage(plan: ArrayLike<number>): StagedGroup[] {
     this.bytes.clear();
     this.floats.clear();
+    this.rows.clear();
     return groupBySession(plan, this.offsets).map(({ session, local }) => {
       const place = (column: Column | undefined): Placed | undefined => {
         if (column === undefined) return undefined;
         const staging = column.isBytes ? this.bytes : this.floats;
         return { column, samples: local.length, start: copySamples(column, this.sets[session]!, local, staging) };
       };
-      const { stim, robs, dfs, behavior, history } = this.sessions[session]!;
+      const { stim, robs, dfs, behavior, history, resident } = this.sessions[session]!;
+      const rows = stim && resident && stageRows(stim, this.sets[session]!, resident.firstRows, local, this.rows);
       return {
         session,
         local,
-        stim: place(stim),
+        stim: rows ?? place(stim),
         robs: place(robs)!,
         dfs: place(dfs)!,
         behavior: place(behavior),
@@ -112,45 +123,71 @@ export class BatchLoader {
     this.pixels = undefined;
   }
 
-  /** Two transfers, however many groups there are; the rest happens on the device. */
+  /** Three transfers at most, however many groups there are; the rest happens on the device. */
   private send(staged: readonly StagedGroup[]): SessionBatch[] {
     const bytes = this.bytes.toDevice(this.device);
     const floats = this.floats.toDevice(this.device);
-    return staged.map(({ session, local, stim, robs, dfs, behavior, history }) => {
-      const { session: name, pixelnorm } = this.sets[session]!;
-      return {
-        session,
-        name,
-        stimulus: stim ? this.stimulus(stim, stim.column.isBytes ? bytes : floats, pixelnorm) : null,
-        robs: viewSamples(robs, floats),
-        dfs: viewSamples(dfs, floats),
-        behavior: behavior ? inOrder(behavior, viewSamples(behavior, floats)) : null,
-        history: history ? inOrder(history, viewSamples(history, floats)) : null,
-        indices: local,
-      };
-    });
+    const rows = this.rows.toDevice(this.device);
+    const starts = this.placePixels(staged);
+    const stimulus = (session: number, stim: Placed, start: number): Tensor => {
+      const { pixelnorm } = this.sets[session]!;
+      const { resident } = this.sessions[session]!;
+      if (resident !== undefined) {
+        const shown = rows.slice(0, stim.start, stim.start + stim.samples * stim.column.lags.length);
+        const lags = stim.column.lags.length;
+        return this.decode(stim, start, pixelnorm, (from, to) =>
+          resident.frames.indexSelect(0, shown.slice(0, from * lags, to * lags)),
+        );
+      }
+      const stored = viewSamples(stim, stim.column.isBytes ? bytes : floats);
+      if (!stim.column.isBytes) return inOrder(stim, stored).permute([0, 2, 1, 3, 4]).contiguous();
+      return this.decode(stim, start, pixelnorm, (from, to) => inOrder(stim, stored.slice(0, from, to)));
+    };
+    return staged.map(({ session, local, stim, robs, dfs, behavior, history }, i) => ({
+      session,
+      name: this.sets[session]!.session,
+      stimulus: stim ? stimulus(session, stim, starts[i]!) : null,
+      robs: viewSamples(robs, floats),
+      dfs: viewSamples(dfs, floats),
+      behavior: behavior ? inOrder(behavior, viewSamples(behavior, floats)) : null,
+      history: history ? inOrder(history, viewSamples(history, floats)) : null,
+      indices: local,
+    }));
   }
 
-  /** [samples, channels, lags, height, width] as float32, from the stored type. */
-  private stimulus(placed: Placed, flat: Tensor, pixelnorm: boolean): Tensor {
-    if (!placed.column.isBytes) return inOrder(placed, viewSamples(placed, flat)).permute([0, 2, 1, 3, 4]).contiguous();
-    const stored = viewSamples(placed, flat);
-    if (this.pixels === undefined || this.pixels.numel < flat.numel) {
-      this.pixels?.dispose();
-      this.pixels = empty([flat.numel], { device: this.device }).keep();
-    }
-    const [samples, lags, channels, height, width] = stored.shape as [number, number, number, number, number];
-    const out = this.pixels
-      .slice(0, placed.start, placed.start + stored.numel)
-      .view([samples, channels, lags, height, width]);
+  /** [samples, channels, lags, height, width] as float32, from grey levels in the order of lags. */
+  private decode(
+    { column, samples }: Placed,
+    start: number,
+    pixelnorm: boolean,
+    levelsOf: (from: number, to: number) => Tensor,
+  ): Tensor {
+    const [lags, channels, height, width] = column.shape as [number, number, number, number];
+    const values = samples * lags * column.width;
+    const out = this.pixels!.slice(0, start, start + values).view([samples, channels, lags, height, width]);
     const step = this.device === "cpu" ? DECODED_AT_ONCE : samples;
-    for (let start = 0; start < samples; start += step) {
-      const end = Math.min(start + step, samples);
-      const levels = inOrder(placed, stored.slice(0, start, end)).permute([0, 2, 1, 3, 4]);
-      const part = out.slice(0, start, end).copy_(levels);
+    for (let from = 0; from < samples; from += step) {
+      const to = Math.min(from + step, samples);
+      const levels = levelsOf(from, to).view([to - from, lags, channels, height, width]);
+      const part = out.slice(0, from, to).copy_(levels.permute([0, 2, 1, 3, 4]));
       if (pixelnorm) ops.div_.Scalar(part.add_(-127), 255);
     }
     return out;
+  }
+
+  /** Makes room for the decoded stimuli of a batch, and tells where each group's begin. */
+  private placePixels(staged: readonly StagedGroup[]): number[] {
+    let total = 0;
+    const starts = staged.map(({ stim }) => {
+      const start = total;
+      if (stim?.column.isBytes) total += stim.samples * stim.column.lags.length * stim.column.width;
+      return start;
+    });
+    if (this.pixels === undefined || this.pixels.numel < total) {
+      this.pixels?.dispose();
+      this.pixels = empty([total], { device: this.device }).keep();
+    }
+    return starts;
   }
 }
 
@@ -179,6 +216,8 @@ interface Columns {
   dfs: Column;
   behavior: Column | undefined;
   history: Column | undefined;
+  /** The stimulus where it lies on the device, and its recordings' first frames there. */
+  resident: { frames: Tensor; firstRows: Int32Array } | undefined;
 }
 
 /** Samples of a column in a staging buffer. */
@@ -200,7 +239,7 @@ export interface StagedGroup {
   history: Placed | undefined;
 }
 
-function columnsOf(set: SampleSet, withStimulus: boolean): Columns {
+function columnsOf(set: SampleSet, withStimulus: boolean): Omit<Columns, "resident"> {
   const arrays = set.recordings.map((_, recording) => set.arrays(recording));
   const [first] = arrays;
   if (first === undefined) throw new UserError(`Cannot load session "${set.session}": it has no recordings`);
@@ -298,6 +337,23 @@ function copySamples(
   return start;
 }
 
+/** Appends the resident frames of samples to a staging buffer: [samples, lags], in the order of lags. */
+function stageRows(
+  column: Column,
+  set: SampleSet,
+  firsts: Int32Array,
+  samples: Int32Array,
+  to: Staging<Int32Array>,
+): Placed {
+  const start = to.grow(samples.length * column.lags.length);
+  let at = start;
+  for (const sample of samples) {
+    const frame = firsts[set.recordingOf[sample]!]! + set.frameOf[sample]!;
+    for (const lag of column.lags) to.values[at++] = frame - lag;
+  }
+  return { column, samples: samples.length, start };
+}
+
 /** Copied samples as a tensor, lags as they were copied. */
 function viewSamples({ column, samples, start }: Placed, flat: Tensor): Tensor {
   const shape = [samples, ...column.shape];
@@ -310,11 +366,11 @@ function inOrder({ column }: Placed, samples: Tensor): Tensor {
 }
 
 /** A host buffer that keeps its memory from batch to batch. */
-class Staging {
-  values: Uint8Array | Float32Array;
+class Staging<Values extends Uint8Array | Int32Array | Float32Array = Uint8Array | Float32Array> {
+  values: Values;
   private used = 0;
 
-  constructor(values: Uint8Array | Float32Array) {
+  constructor(values: Values) {
     this.values = values;
   }
 
@@ -328,7 +384,8 @@ class Staging {
     this.used += count;
     if (this.used > this.values.length) {
       const { values } = this;
-      this.values = values instanceof Uint8Array ? new Uint8Array(this.used * 2) : new Float32Array(this.used * 2);
+      const Larger = values.constructor as new (length: number) => Values;
+      this.values = new Larger(this.used * 2);
       this.values.set(values.subarray(0, start));
     }
     return start;

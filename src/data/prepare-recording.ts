@@ -6,8 +6,8 @@ import type { SessionConfig } from "../config/session.ts";
 import { UserError } from "../errors.ts";
 import type { NdArray } from "../formats/array.ts";
 import { toFloat32 } from "./column.ts";
-import { type DatafilterInputs, datafilterMask, fallbackFilter } from "./datafilters.ts";
-import { binDoubts, type Doubt } from "./doubts.ts";
+import { type DatafilterInputs, datafilterMask, fallbackFilter, type Mask } from "./datafilters.ts";
+import { binDoubts, type Doubt, qualityDoubts, timeDoubts } from "./doubts.ts";
 import { binStarts, downsampleColumn } from "./downsample.ts";
 import { selectLast } from "./elementwise.ts";
 import { inContext } from "./error-context.ts";
@@ -40,7 +40,6 @@ export interface PreparationPlan {
   /** Undefined when the stimulus is stored as float32. */
   readonly storedStimulus: StoredStimulus | undefined;
   readonly keepKeys: ReadonlySet<string>;
-  readonly transformPerTrial: boolean;
   readonly store: StimulusStore;
 }
 
@@ -51,7 +50,6 @@ export function planPreparation(
   factor: number,
   options: {
     keepKeys?: readonly string[] | undefined;
-    transformPerTrial?: boolean | undefined;
     store?: StimulusStore | undefined;
   },
 ): PreparationPlan {
@@ -70,7 +68,6 @@ export function planPreparation(
     guaranteedLags: Math.max(0, ...history),
     storedStimulus: recordings.every(hasByteStimulus) ? storedStimulus(config) : undefined,
     keepKeys: new Set(["robs", "dfs", ...Object.keys(config.keys_lags), ...(options.keepKeys ?? [])]),
-    transformPerTrial: options.transformPerTrial ?? false,
     store: options.store ?? new StimulusStore(),
   };
 }
@@ -101,7 +98,7 @@ export interface PreparedRecording {
   readonly trialInds: Float64Array;
   /** Frames at the recorded rate. */
   readonly recordedFrames: number;
-  /** What share of frames (and units) each filter of `dfs` passes by itself, in order. */
+  /** What share of frames (and selected units) each filter of `dfs` passes by itself, in order. */
   readonly filters: readonly { readonly name: string; readonly share: number }[];
   readonly doubts: readonly Doubt[];
 }
@@ -132,13 +129,21 @@ export function prepareRecording(source: Recording, session: Session, plan: Prep
 
   const inputs = filterInputs(working, session, units);
   const passed: { name: string; share: number }[] = [];
+  const doubts = [...binDoubts(source, { starts, factor: plan.factor }, config), ...timeDoubts(source, config)];
   for (const [exposeAs, ops] of plan.filters) {
-    const note = (name: string, share: number) => exposeAs === "dfs" && passed.push({ name, share });
-    working.set(exposeAs, datafilterMask(ops, inputs, note));
+    const mask = datafilterMask(ops, inputs, (op, own) => {
+      if (exposeAs !== "dfs") return;
+      passed.push({ name: op.name, share: shareOf(own, columns) });
+      if (op.name !== "missing_pct") return;
+      const known = working.has("missing_pct") || session.missingPct !== undefined;
+      const multiUnits = config.cids.filter((_, i) => own.multiUnits?.includes(columns[i]!));
+      doubts.push(...qualityDoubts(source, { known, multiUnits }, columns.length));
+    });
+    working.set(exposeAs, mask);
   }
   runTransforms(working, plan, {
     unitColumns: columns,
-    trialStarts: plan.transformPerTrial ? trialStarts(trialInds) : undefined,
+    trialStarts: config.transform_per_trial ? trialStarts(trialInds) : undefined,
   });
   const results = new Map<string, NdArray>();
   for (const key of working.pick(plan.keepKeys).keys()) {
@@ -156,8 +161,17 @@ export function prepareRecording(source: Recording, session: Session, plan: Prep
     trialInds,
     recordedFrames: source.length,
     filters: passed,
-    doubts: binDoubts(source, { starts, factor: plan.factor }, config),
+    doubts,
   };
+}
+
+function shareOf({ columns: width, passes }: Mask, selected: Int32Array): number {
+  const columns = width === 1 ? [0] : selected;
+  let passed = 0;
+  for (let row = 0; row < passes.length; row += width) {
+    for (const column of columns) passed += passes[row + column]!;
+  }
+  return passed / Math.max(1, (passes.length / width) * columns.length);
 }
 
 /** Finds missing keys before any data is read, while the whole recording can still suggest the right ones. */

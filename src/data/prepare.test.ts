@@ -110,6 +110,17 @@ describe("prepareSession()", () => {
     expect(error.hint).toContain("valid_nlags");
   });
 
+  test("leaves out the first frames of a recording where the filter asks for fewer than the lags reach", () => {
+    const datafilters = { dfs: { ops: [{ valid_nlags: 5 }] } };
+    const { train, val, warnings } = prepareSession(fakeConfig({ datafilters }), { session });
+    expect(Math.min(...train.frameOf, ...val.frameOf)).toBe(8);
+    expect(train.length + val.length).toBe(6 * 45 - 3);
+    expect(warnings).toContain(
+      'Session "Fake_2020-01-01": type "gaborium": 3 valid frames are left out, whose history of 8 frames begins before ' +
+        "the recording",
+    );
+  });
+
   test("warns, or fails when strict, about lags beyond the filter", () => {
     // Tracking starts late, so that no sample leaves the recording.
     const late = withColumns(fakeRecording("gaborium"), { dpi_valid: float64([300], (t) => (t < 20 ? 0 : 1)) });
@@ -222,9 +233,9 @@ describe("prepareSession()", () => {
   test("keeps transforms within trials when asked to", () => {
     const jump = withColumns(fakeRecording("gaborium"), { eyepos: float64([300, 2], (i) => Math.floor(i / 100)) });
     const transforms = { velocity: { source: "eyepos", ops: [{ diff: {} }], expose_as: "behavior" } };
-    const config = fakeConfig({ transforms, keys_lags: { robs: 0, behavior: 0, dfs: 0 } });
-    const largest = (transformPerTrial: boolean) => {
-      const { train } = prepareSession(config, { session: fakeSession(jump), transformPerTrial });
+    const largest = (transform_per_trial: boolean) => {
+      const config = fakeConfig({ transforms, keys_lags: { robs: 0, behavior: 0, dfs: 0 }, transform_per_trial });
+      const { train } = prepareSession(config, { session: fakeSession(jump) });
       return Math.max(...train.recordings[0]!.floats("behavior").data);
     };
     expect(largest(false)).toBe(1);

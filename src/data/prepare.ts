@@ -9,9 +9,10 @@ import { resolve } from "node:path";
 import { transformOps } from "../config/ops.ts";
 import type { SessionConfig } from "../config/session.ts";
 import { UserError } from "../errors.ts";
-import { type Doubt, futureDoubts, refuseDoubts } from "./doubts.ts";
+import { type Doubt, futureDoubts, refuseDoubts, transformDoubts } from "./doubts.ts";
 import { downsampleFactor } from "./downsample.ts";
 import { inContext } from "./error-context.ts";
+import { modelRate } from "./frame-rate.ts";
 import { lagReach, parseKeysLags } from "./lags.ts";
 import { maskedUnits, refuseMissingValues } from "./prepare-checks.ts";
 import {
@@ -38,10 +39,11 @@ export interface PrepareOptions {
   keepKeys?: readonly string[] | undefined;
   /** Leave out types that cannot be prepared, with a warning, instead of failing. For evaluation. */
   lenient?: boolean | undefined;
-  /** Fail on what is otherwise accepted as the reference accepts it: see {@link PreparedSession.doubts}. */
+  /**
+   * Fail on what is otherwise accepted as the reference accepts it, see {@link PreparedSession.doubts}; the
+   * configuration's `strict_data` when absent.
+   */
   strict?: boolean | undefined;
-  /** Let transforms that look across frames stop at trial boundaries; the reference lets them run across. */
-  transformPerTrial?: boolean | undefined;
   /** Where stimuli lie; all in memory when absent. Sessions of one run share it. */
   store?: StimulusStore | undefined;
 }
@@ -61,7 +63,10 @@ export interface PreparedSession {
   readonly cids: readonly number[];
   /** What the user should know, one sentence each. */
   readonly warnings: readonly string[];
-  /** What deserves a second look, and the setting that resolves it. Lags beyond the filter are also in `warnings`. */
+  /**
+   * What deserves a second look, and the setting that resolves it; without what the configuration accepts. Lags beyond the
+   * filter and units that cannot be fitted are also in `warnings`.
+   */
   readonly doubts: readonly Doubt[];
   /** What became of the recordings, in the order of `config.types`. */
   readonly types: readonly TypeSummary[];
@@ -96,23 +101,27 @@ export function prepareSession(config: SessionConfig, options: PrepareOptions = 
   const opened = openTypes(session, dataDir, config, options, warn);
   const plan = planPreparation(config, opened.recordings, factor, options);
   if (plan.usesFallbackMask) warn(`no datafilters: frames with ${config.n_lags} frames of valid history are used`);
-  const lagDoubts = doubtsAboutLags(plan, config);
-  for (const { message } of lagDoubts) warn(message);
   const { recordings, dropped } = prepareTypes(session, opened, plan, options, warn);
-  const doubts = [...lagDoubts, ...futureDoubts(config), ...recordings.flatMap((recording) => recording.doubts)];
-  if (options.strict) refuseDoubts(name, doubts);
 
-  const { train, val } = split(config, recordings, plan);
+  const { train, val } = split(config, recordings, plan, warn);
   if (train.length === 0) throw emptyTrainingSet(config, recordings);
   for (const [i, type] of recordings.entries()) {
     if (train.framesOf(i).length === 0) warn(`type "${type.prepared.type}" trains nothing: ${validFrames(type)}`);
   }
   refuseMissingValues(train.concat(val));
-  const masked = maskedUnits(train, config.cids);
-  if (masked.length > 0) {
-    const units = masked.length === 1 ? `unit ${masked[0]} has` : `units ${masked.join(", ")} have`;
-    warn(`${units} no valid training frame and will not be fitted`);
-  }
+  const isAccepted = ({ name: doubt }: Doubt) => config.accept.includes(doubt);
+  const warned = [...lagDoubts(plan, recordings, train.concat(val)), ...unitDoubts(train, config.cids)].filter(
+    (doubt) => !isAccepted(doubt),
+  );
+  for (const { message } of warned) warn(message);
+  const rate = modelRate(config, recordings[0]!.prepared.metadata);
+  const others = [
+    ...futureDoubts(config),
+    ...transformDoubts(config, rate),
+    ...recordings.flatMap((recording) => recording.doubts),
+  ];
+  const doubts = [...warned, ...others.filter((doubt) => !isAccepted(doubt))];
+  if (options.strict ?? config.strict_data) refuseDoubts(name, doubts);
   const first = recordings[0]!.prepared;
   const types = recordings.map(({ prepared }) => prepared.type);
   return {
@@ -220,15 +229,39 @@ function attempt<Result>(
   }
 }
 
-function doubtsAboutLags(plan: PreparationPlan, config: SessionConfig): Doubt[] {
-  const { past } = lagReach(parseKeysLags(config.keys_lags));
-  if (past <= plan.guaranteedLags) return [];
+/** Samples whose history starts in the trial before, because lags reach further than the datafilters guarantee. */
+function lagDoubts(
+  { guaranteedLags }: PreparationPlan,
+  types: readonly PreparedRecording[],
+  samples: SampleSet,
+): Doubt[] {
+  const { past } = lagReach(samples.lags);
+  if (past <= guaranteedLags) return [];
+  let reaching = 0;
+  for (const [i, { trialInds }] of types.entries()) {
+    for (const frame of samples.framesOf(i)) if (trialInds[frame - past] !== trialInds[frame]) reaching++;
+  }
+  if (reaching === 0) return [];
   return [
     {
+      name: "lags_beyond_filter",
       message:
-        `lags reach ${past} frames back, the datafilters guarantee ${plan.guaranteedLags}: ` +
-        "the first samples of a trial show the end of the trial before",
+        `lags reach ${past} frames back, the datafilters guarantee ${guaranteedLags}: ` +
+        `${reaching} of ${samples.length} samples show the end of the trial before`,
       remedy: `Set n_lags of valid_nlags to ${past}, or shorten the lags.`,
+    },
+  ];
+}
+
+function unitDoubts(train: SampleSet, cids: readonly number[]): Doubt[] {
+  const masked = maskedUnits(train, cids);
+  if (masked.length === 0) return [];
+  const units = masked.length === 1 ? `unit ${masked[0]} has` : `units ${masked.join(", ")} have`;
+  return [
+    {
+      name: "masked_units",
+      message: `${units} no valid training frame and will not be fitted`,
+      remedy: "Leave them out of cids, or loosen the datafilters.",
     },
   ];
 }
@@ -237,13 +270,15 @@ function split(
   config: SessionConfig,
   types: readonly PreparedRecording[],
   plan: PreparationPlan,
+  warn: (message: string) => void,
 ): { train: SampleSet; val: SampleSet } {
   refuseUnknownTrials(config, types);
   const rows = types.map(({ prepared, trialInds }) =>
-    splitByTrial(trialInds, validRows(prepared.get("dfs")), {
+    splitByTrial(trialInds, usableRows(prepared, config, plan, warn), {
       trainFraction: config.train_val_split,
       seed: config.seed,
       splitBy: config.split_by,
+      blocks: config.split_blocks,
       ...(config.val_trials === undefined ? {} : { valTrials: config.val_trials }),
     }),
   );
@@ -258,6 +293,28 @@ function split(
       pixelnorm: plan.storedStimulus?.pixelnorm ?? false,
     });
   return { train: samples("train"), val: samples("val") };
+}
+
+/**
+ * Frames that pass the filters. Where these guarantee fewer frames than the lags reach, the first frames of a recording
+ * cannot be served and are left out, so that the reference's configurations of this kind work at all.
+ */
+function usableRows(
+  prepared: Recording,
+  config: SessionConfig,
+  { guaranteedLags }: PreparationPlan,
+  warn: (message: string) => void,
+): Int32Array {
+  const valid = validRows(prepared.get("dfs"));
+  const { past } = lagReach(parseKeysLags(config.keys_lags));
+  if (guaranteedLags === 0) return valid;
+  const usable = valid.filter((row) => row >= past);
+  const lost = valid.length - usable.length;
+  if (lost > 0) {
+    const samples = lost === 1 ? "1 valid frame is" : `${lost} valid frames are`;
+    warn(`type "${prepared.type}": ${samples} left out, whose history of ${past} frames begins before the recording`);
+  }
+  return usable;
 }
 
 function refuseUnknownTrials(config: SessionConfig, types: readonly PreparedRecording[]): void {

@@ -103,6 +103,30 @@ describe("openRecording()", () => {
       "lists other which the tensors lack and does not list t_bins",
     ],
     [
+      "states another length",
+      (path: string) =>
+        edit(path, (json) => {
+          json.frames = 299;
+        }),
+      "describes 299 frames of 3 units, the tensors beside it are 300 frames of 3 units",
+    ],
+    [
+      "states other units",
+      (path: string) =>
+        edit(path, (json) => {
+          json.units = 4;
+        }),
+      "describes 300 frames of 4 units",
+    ],
+    [
+      "has damaged digests",
+      (path: string) =>
+        edit(path, (json) => {
+          json.sha256 = ["robs"];
+        }),
+      "its sha256 is not a mapping",
+    ],
+    [
       "has a damaged key order",
       (path: string) =>
         edit(path, (json) => {

@@ -10,6 +10,7 @@
  * | `frames`, `units` | length, and columns of `robs` (null without) |
  * | `rate_hz` | frames per second, null when unknown; part of the recording's metadata once read |
  * | `key_order` | keys in their original order |
+ * | `sha256` | digest of every covariate's bytes, by key |
  * | `source` | `{file, sha256}` of the file this was converted from, null for an original |
  * | `metadata` | anything else, plain JSON |
  */
@@ -17,11 +18,14 @@ import { createHash } from "node:crypto";
 import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UserError } from "../errors.ts";
+import { arrayBytes, bytesPerElement, type NdArray } from "../formats/array.ts";
 import { writeFileAtomic } from "../formats/atomic.ts";
 import { makeFolder } from "../formats/folder.ts";
 import type { LazyArray } from "../formats/lazy.ts";
 import { createSafetensorsWriter, openSafetensors } from "../formats/safetensors.ts";
+import { rowLength } from "./column.ts";
 import { openDset } from "./dset.ts";
+import { inContext } from "./error-context.ts";
 import { jsonMetadata } from "./json-metadata.ts";
 import { Recording } from "./recording.ts";
 
@@ -50,8 +54,10 @@ export function openRecording(folder: string, type: string, session = ""): Recor
 
 function openOwnFormat(tensorsPath: string, jsonPath: string, type: string, session: string): Recording {
   const { tensors } = openSafetensors(tensorsPath);
-  if (!existsSync(jsonPath)) return new Recording(type, tensors, {}, session);
-  const header = readHeader(jsonPath);
+  const recordingOf = (columns: Iterable<readonly [string, LazyArray]>, metadata: Record<string, unknown>) =>
+    inContext(`Cannot open "${tensorsPath}"`, () => new Recording(type, columns, metadata, session));
+  if (!existsSync(jsonPath)) return recordingOf(tensors, {});
+  const header = readRecordingHeader(jsonPath);
   const order = header.key_order ?? [...tensors.keys()];
   const missing = order.filter((key) => !tensors.has(key));
   const extra = [...tensors.keys()].filter((key) => !order.includes(key));
@@ -65,15 +71,40 @@ function openOwnFormat(tensorsPath: string, jsonPath: string, type: string, sess
     });
   }
   const columns = order.map((key): [string, LazyArray] => [key, tensors.get(key)!]);
-  return new Recording(type, columns, header.metadata, session);
+  const recording = recordingOf(columns, header.metadata);
+  checkSizes(recording, header, jsonPath);
+  return recording;
 }
 
-interface Header {
+/** Two files of different recordings may well have the same keys. */
+function checkSizes(recording: Recording, { frames, units }: RecordingHeader, jsonPath: string): void {
+  const found = [recording.length, recording.has("robs") ? (recording.column("robs").shape[1] ?? null) : null];
+  const stated = [frames ?? found[0], units ?? found[1]];
+  if (stated.join() === found.join()) return;
+  const say = ([length, columns]: (number | null | undefined)[]) => `${length} frames of ${columns ?? "no"} units`;
+  throw new UserError(
+    `Cannot open recording "${recording.name}": "${jsonPath}" describes ${say(stated)}, the tensors beside it are ${say(found)}`,
+    { hint: "The two files belong to different recordings; write the recording again." },
+  );
+}
+
+/** What the JSON beside the covariates says. */
+export interface RecordingHeader {
   key_order: string[] | undefined;
+  /** Stated sizes, where there are. */
+  frames: number | undefined;
+  units: number | undefined;
+  /** SHA-256 of every column's bytes; undefined in files that were written without. */
+  sha256: Readonly<Record<string, string>> | undefined;
   metadata: Record<string, unknown>;
 }
 
-function readHeader(path: string): Header {
+/**
+ * Reads the JSON of a recording.
+ *
+ * @throws UserError when it is damaged or of another schema
+ */
+export function readRecordingHeader(path: string): RecordingHeader {
   const damaged = (what: string, cause?: unknown): UserError =>
     new UserError(`Cannot read "${path}": ${what}`, { hint: "Write the recording again.", cause });
   let json: unknown;
@@ -84,7 +115,7 @@ function readHeader(path: string): Header {
   }
   if (!isMapping(json)) throw damaged("it holds no JSON object");
   // Files of other programs may lack the number; a larger one means a format this program does not know.
-  const { schema = RECORDING_SCHEMA, key_order: order, metadata = {}, rate_hz } = json;
+  const { schema = RECORDING_SCHEMA, key_order: order, metadata = {}, rate_hz, sha256 } = json;
   if (schema !== RECORDING_SCHEMA) {
     throw new UserError(
       `Cannot read "${path}": its schema is ${JSON.stringify(schema)}, expected ${RECORDING_SCHEMA}`,
@@ -97,8 +128,18 @@ function readHeader(path: string): Header {
   if (order !== undefined && !(Array.isArray(order) && order.every((key) => typeof key === "string"))) {
     throw damaged("its key_order is not a list of keys");
   }
+  if (sha256 !== undefined && !(isMapping(sha256) && Object.values(sha256).every((hex) => typeof hex === "string"))) {
+    throw damaged("its sha256 is not a mapping from keys to digests");
+  }
   const rate = typeof rate_hz === "number" && rate_hz > 0 ? { rate_hz } : {};
-  return { key_order: order as string[] | undefined, metadata: { ...metadata, ...rate } };
+  const size = (value: unknown) => (typeof value === "number" ? value : undefined);
+  return {
+    key_order: order as string[] | undefined,
+    frames: size(json.frames),
+    units: size(json.units),
+    sha256: sha256 as Record<string, string> | undefined,
+    metadata: { ...metadata, ...rate },
+  };
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {
@@ -121,6 +162,7 @@ export interface WriteRecordingOptions {
  */
 export function writeRecording(folder: string, recording: Recording, options: WriteRecordingOptions = {}): void {
   const { rateHz = recording.metadata.rate_hz, sourcePath } = options;
+  const sha256: Record<string, string> = Object.fromEntries(recording.keys().map((key) => [key, ""]));
   const header = {
     schema: RECORDING_SCHEMA,
     name: recording.type,
@@ -128,6 +170,7 @@ export function writeRecording(folder: string, recording: Recording, options: Wr
     units: recording.has("robs") ? (recording.column("robs").shape[1] ?? null) : null,
     rate_hz: rateHz ?? null,
     key_order: recording.keys(),
+    sha256,
     source: sourcePath === undefined ? null : { file: basename(sourcePath), sha256: fileDigest(sourcePath) },
     metadata: jsonMetadata(recording.metadata, recording.name),
   };
@@ -135,16 +178,29 @@ export function writeRecording(folder: string, recording: Recording, options: Wr
   const columns = new Map(recording.keys().map((key) => [key, recording.column(key)]));
   using writer = createSafetensorsWriter(join(folder, `${recording.type}.safetensors`), columns);
   for (const key of writer.order) {
-    const column = columns.get(key)!;
-    const rowBytes = Math.max(1, column.readRows(0, Math.min(1, recording.length)).data.byteLength);
-    const rows = Math.max(1, Math.floor(CHUNK_BYTES / rowBytes));
-    for (let start = 0; start < recording.length; start += rows) {
-      const chunk = column.readRows(start, Math.min(start + rows, recording.length));
-      if (chunk.data.length > 0) writer.append(key, chunk);
-    }
+    sha256[key] = columnDigest(columns.get(key)!, (chunk) => writer.append(key, chunk));
   }
   writer.finish();
   writeFileAtomic(join(folder, `${recording.type}.json`), `${JSON.stringify(header, null, 1)}\n`);
+}
+
+/**
+ * SHA-256 of a column's elements, little-endian and row-major, in hexadecimal. Read in pieces.
+ *
+ * @param use is given every piece that is not empty
+ */
+export function columnDigest(column: LazyArray, use: (chunk: NdArray) => void = () => {}): string {
+  const hash = createHash("sha256");
+  const frames = column.shape[0] ?? 0;
+  const rowBytes = Math.max(1, rowLength(column.shape) * bytesPerElement(column.dtype));
+  const rows = Math.max(1, Math.floor(CHUNK_BYTES / rowBytes));
+  for (let start = 0; start < frames; start += rows) {
+    const chunk = column.readRows(start, Math.min(start + rows, frames));
+    if (chunk.data.length === 0) continue;
+    hash.update(arrayBytes(chunk));
+    use(chunk);
+  }
+  return hash.digest("hex");
 }
 
 /** SHA-256 of a file, in hexadecimal. */

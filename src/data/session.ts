@@ -17,6 +17,7 @@ import { didYouMean, UserError } from "../errors.ts";
 import { type MissingPct, readTruncation } from "./missing-pct.ts";
 import type { Recording } from "./recording.ts";
 import { openRecording } from "./recording-files.ts";
+import { type Verification, verifyRecording } from "./verify-recording.ts";
 
 /** Where the recordings of one session come from. */
 export interface Session {
@@ -30,6 +31,15 @@ export interface Session {
   readonly missingPct: MissingPct | undefined;
 }
 
+/** A session in a folder. */
+export interface FolderSession extends Session {
+  /**
+   * Reads a recording as a whole and compares it with the digests its files state; null when there is none of the type.
+   * Throws a UserError when it is damaged.
+   */
+  verify(type: string): Verification | null;
+}
+
 /** The part of a session's configuration that says where it is stored. */
 export type SessionLocation = Pick<SessionConfig, "session" | "lab" | "eye">;
 
@@ -38,7 +48,7 @@ export type SessionLocation = Pick<SessionConfig, "session" | "lab" | "eye">;
  *
  * @throws UserError when `dataDir` or the session's folder does not exist
  */
-export function openSession(dataDir: string, { session, lab, eye }: SessionLocation): Session {
+export function openSession(dataDir: string, { session, lab, eye }: SessionLocation): FolderSession {
   const root = join(dataDir, session);
   if (!existsSync(root)) throw missingFolder(dataDir, session);
   const eyeFolders = lab === "rowley" ? [join(root, "datasets", `${eye}_eye`)] : [];
@@ -49,15 +59,17 @@ export function openSession(dataDir: string, { session, lab, eye }: SessionLocat
     windows ??= readTruncation(truncation, join(root, "spikes"));
     return windows(unitId, times);
   };
+  const inFirstFolder = <Result>(find: (folder: string) => Result | null): Result | null => {
+    for (const folder of folders) {
+      const found = find(folder);
+      if (found !== null) return found;
+    }
+    return null;
+  };
   return {
     name: session,
-    open(type) {
-      for (const folder of folders) {
-        const recording = openRecording(folder, type, session);
-        if (recording !== null) return recording;
-      }
-      return null;
-    },
+    open: (type) => inFirstFolder((folder) => openRecording(folder, type, session)),
+    verify: (type) => inFirstFolder((folder) => verifyRecording(folder, type, session)),
     types: () => [...new Set(folders.flatMap(recordingTypes))].sort(),
     missingPct: existsSync(truncation) ? fromWindows : undefined,
   };

@@ -43,12 +43,16 @@ export class AtomicWriter {
     }
   }
 
-  /** Appends bytes. On failure the temporary file is removed. */
-  write(bytes: Uint8Array): void {
+  /**
+   * Appends bytes, or puts them at a byte position of the file (what lies between is zero until it is written). On
+   * failure the temporary file is removed.
+   */
+  write(bytes: Uint8Array, position?: number): void {
     this.attempt(() => {
       let done = 0;
       while (done < bytes.length) {
-        done += writeSync(this.fd, bytes, done, Math.min(bytes.length - done, LARGEST_WRITE));
+        const at = position === undefined ? null : position + done;
+        done += writeSync(this.fd, bytes, done, Math.min(bytes.length - done, LARGEST_WRITE), at);
       }
     });
   }

@@ -128,11 +128,22 @@ describe("createSafetensorsWriter()", () => {
     file.close();
   });
 
+  test("lets tensors take turns and writes the same bytes", () => {
+    const before = readFileSync(path);
+    using writer = createSafetensorsWriter(path, declared, { rate: "240" });
+    for (let row = 0; row < 4; row++) {
+      writer.append("stim", rows(row, 1));
+      writer.append("robs", { dtype: "float32", shape: [1], data: Float32Array.of(row + 1) });
+    }
+    writer.finish();
+    expect(readFileSync(path)).toEqual(before);
+  });
+
   test("refuses what was not declared and leaves the previous file", () => {
     const before = readFileSync(path);
     const attempt = () => {
       using writer = createSafetensorsWriter(path, declared);
-      expect(() => writer.append("stim", rows(0, 1))).toThrow('next is "robs"');
+      expect(() => writer.append("spikes", robs)).toThrow("it is not declared");
       expect(() => writer.append("robs", rows(0, 1))).toThrow("it is declared float32");
       writer.append("robs", robs);
       expect(() => writer.append("stim", rows(0, 5))).toThrow("8 are missing");

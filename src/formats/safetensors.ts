@@ -172,59 +172,62 @@ export interface TensorDeclaration {
 }
 
 interface Span {
-  readonly name: string;
   readonly dtype: DType;
+  /** Where the next elements go, and where the tensor ends, in bytes of the file. */
+  next: number;
   readonly end: number;
 }
 
 /** Writes one safetensors file piece by piece; see {@link createSafetensorsWriter}. */
 export class SafetensorsWriter {
-  /** Names in the order in which their data must be appended: widest element type first, else as declared. */
+  /** Names in the order in which they lie in the file: widest element type first, else as declared. */
   readonly order: readonly string[];
   private readonly file: AtomicWriter;
-  private readonly spans: readonly Span[];
-  private current = 0;
-  private written = 0;
+  private readonly spans: ReadonlyMap<string, Span>;
 
   constructor(
     path: string,
     tensors: ReadonlyMap<string, TensorDeclaration>,
     metadata: Readonly<Record<string, string>>,
   ) {
-    const spans: Span[] = [];
     const entries: Record<string, unknown> = Object.fromEntries([...tensors.keys()].map((name) => [name, null]));
     if (tensors.has("__metadata__"))
       throw new RangeError(`Cannot write "${path}": no tensor may be named __metadata__`);
-    let start = 0;
-    for (const [name, { dtype, shape }] of widestFirst(tensors)) {
-      const end = start + elementCount(shape) * bytesPerElement(dtype);
-      entries[name] = { dtype: DISK_NAMES[dtype], shape, data_offsets: [start, end] };
-      spans.push({ name, dtype, end });
-      start = end;
+    const sorted = widestFirst(tensors);
+    let bytes = 0;
+    for (const [name, { dtype, shape }] of sorted) {
+      const end = bytes + elementCount(shape) * bytesPerElement(dtype);
+      entries[name] = { dtype: DISK_NAMES[dtype], shape, data_offsets: [bytes, end] };
+      bytes = end;
     }
     const header = encodeHeader(
       path,
       Object.keys(metadata).length > 0 ? { __metadata__: metadata, ...entries } : entries,
     );
+    const spans = new Map<string, Span>();
+    let start = header.length;
+    for (const [name, { dtype, shape }] of sorted) {
+      const end = start + elementCount(shape) * bytesPerElement(dtype);
+      spans.set(name, { dtype, next: start, end });
+      start = end;
+    }
     this.spans = spans;
-    this.order = spans.map(({ name }) => name);
+    this.order = [...spans.keys()];
     this.file = createAtomicWriter(path);
     this.file.write(header);
-    this.skipComplete();
   }
 
   /**
-   * Appends the next elements of a tensor, any number at a time (rows of a recording, for example).
+   * Appends the next elements of a tensor, any number at a time (rows of a recording, for example). Tensors may take
+   * turns; one after the other in `order` writes the file from front to back.
    *
-   * @throws RangeError when it is another tensor's turn, the element type differs or the tensor is already complete
+   * @throws RangeError when no such tensor is declared, the element type differs or elements would be too many
    * @throws UserError when the disk is full and the like; the previous file is intact then
    */
   append(name: string, chunk: NdArray): void {
-    const span = this.spans[this.current];
-    if (span === undefined || span.name !== name) {
-      throw new RangeError(
-        `Cannot append to "${name}" in "${this.file.path}": next is ${span ? `"${span.name}"` : "the end"}`,
-      );
+    const span = this.spans.get(name);
+    if (span === undefined) {
+      throw new RangeError(`Cannot append to "${name}" in "${this.file.path}": it is not declared`);
     }
     if (chunk.dtype !== span.dtype) {
       throw new RangeError(
@@ -232,19 +235,17 @@ export class SafetensorsWriter {
       );
     }
     const bytes = arrayBytes(chunk);
-    if (this.written + bytes.length > span.end) {
-      throw new RangeError(`Cannot append ${bytes.length} bytes to "${name}": ${span.end - this.written} are missing`);
+    if (span.next + bytes.length > span.end) {
+      throw new RangeError(`Cannot append ${bytes.length} bytes to "${name}": ${span.end - span.next} are missing`);
     }
-    this.file.write(bytes);
-    this.written += bytes.length;
-    this.skipComplete();
+    this.file.write(bytes, span.next);
+    span.next += bytes.length;
   }
 
   /** Puts the file in its place. Throws a RangeError when elements are missing. */
   finish(): void {
-    const span = this.spans[this.current];
-    if (span !== undefined) {
-      throw new RangeError(`Cannot finish "${this.file.path}": "${span.name}" lacks ${span.end - this.written} bytes`);
+    for (const [name, { next, end }] of this.spans) {
+      if (next < end) throw new RangeError(`Cannot finish "${this.file.path}": "${name}" lacks ${end - next} bytes`);
     }
     this.file.commit();
   }
@@ -257,15 +258,11 @@ export class SafetensorsWriter {
   [Symbol.dispose](): void {
     this.abort();
   }
-
-  private skipComplete(): void {
-    while (this.current < this.spans.length && this.spans[this.current]!.end === this.written) this.current++;
-  }
 }
 
 /**
- * Starts a safetensors file whose data need not fit into memory: declare every tensor, append their elements in
- * `writer.order`, finish.
+ * Starts a safetensors file whose data need not fit into memory: declare every tensor, append their elements,
+ * finish.
  *
  * @example
  * using writer = createSafetensorsWriter("stim.safetensors", new Map([["stim", { dtype: "uint8", shape: [900, 51, 51] }]]));

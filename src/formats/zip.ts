@@ -29,6 +29,8 @@ const DEFLATED = 8;
 const HEAD_BYTES = 1024;
 const END_BYTES = 22;
 const LONGEST_COMMENT = 65535;
+/** Bytes read at a time where a whole entry is not needed at once. */
+const PIECE_BYTES = 2 ** 24;
 const MAX_UINT32 = 0xffffffff;
 const DAMAGED = "The file is damaged or was cut short; copy or create it again.";
 
@@ -104,6 +106,28 @@ export class ZipArchive {
     return source.read(0, source.size);
   }
 
+  /**
+   * Verifies the checksum of an entry without holding a stored one in memory.
+   *
+   * @returns false when its writer left no checksum
+   * @throws UserError when it does not match, and like {@link open}
+   */
+  verifyEntry(name: string): boolean {
+    const source = this.open(name);
+    const entry = this.directory.get(name)!;
+    if (entry.crc === 0) return false;
+    if (entry.method === DEFLATED) {
+      source.read(0, source.size);
+      return true;
+    }
+    let crc = 0;
+    for (let at = 0; at < source.size; at += PIECE_BYTES) {
+      crc = crc32(source.read(at, Math.min(PIECE_BYTES, source.size - at)), crc);
+    }
+    if (crc !== entry.crc) throw this.mismatch(entry);
+    return true;
+  }
+
   /** Closes the file. */
   close(): void {
     this.source.close();
@@ -136,9 +160,11 @@ export class ZipArchive {
 
   private verify(entry: DirectoryEntry, bytes: Uint8Array): void {
     // PyTorch can be told to skip checksums; it writes zero then.
-    if (entry.crc !== 0 && checksum(bytes) !== entry.crc) {
-      throw this.problem(`the checksum of its entry "${entry.name}" does not match its bytes`);
-    }
+    if (entry.crc !== 0 && checksum(bytes) !== entry.crc) throw this.mismatch(entry);
+  }
+
+  private mismatch({ name }: ZipEntry): UserError {
+    return this.problem(`the checksum of its entry "${name}" does not match its bytes`);
   }
 
   /** The first bytes of an entry, as many as come out of its first packed ones; empty when none do. */

@@ -71,6 +71,8 @@ export interface TrainOptions extends Partial<TrainingSettings>, TrainEvents {
   dataDir?: string | undefined;
   /** Bytes of stimuli that may lie in memory, others are mapped from files; half of the available memory when absent. */
   dataMemory?: number | undefined;
+  /** Bytes of stimuli that are kept on a GPU, others are sent with every batch; 4 GiB when absent, none on a CPU. */
+  dataOnDevice?: number | undefined;
   /** Folder for copies of stimuli that are mapped; in the user's cache when absent. */
   dataCache?: string | undefined;
   /** Refuse data that deserve a second look, see `PreparedSession.doubts`. */

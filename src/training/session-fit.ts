@@ -3,6 +3,7 @@
  */
 
 import type { SessionConfig } from "../config/session.ts";
+import { modelRate } from "../data/frame-rate.ts";
 import type { PreparedSession } from "../data/prepare.ts";
 import type { SampleSet } from "../data/samples.ts";
 import { UserError } from "../errors.ts";
@@ -19,7 +20,7 @@ export function describeSession({ session, nUnits, cids, config, behaviorDim, tr
     cids: [...cids],
     config,
     stimulus: storedStimulus(train),
-    frameRate: frameRate(config, train),
+    frameRate: modelRate(config, train.recordings[0]?.metadata ?? {}),
     behaviorDim,
     data: dataDigest(train),
   };
@@ -38,11 +39,6 @@ function storedStimulus(set: SampleSet): StoredStimulus | null {
   if (stim === undefined || !set.lags.has("stim")) return null;
   const dtype = stim instanceof Uint8Array ? "uint8" : "float32";
   return { dtype, channels, height, width, pixelnorm: dtype === "uint8" && set.pixelnorm };
-}
-
-function frameRate({ sampling }: SessionConfig, { recordings }: SampleSet): number | null {
-  const recorded = recordings[0]?.metadata.rate_hz;
-  return sampling?.target_rate ?? (typeof recorded === "number" && recorded > 0 ? recorded : null);
 }
 
 /**

@@ -13,6 +13,7 @@ import { Curriculum, sampleContrasts } from "../data/curriculum.ts";
 import { BatchLoader } from "../data/loader.ts";
 import { type PreparedSession, prepareSession } from "../data/prepare.ts";
 import { mixSeeds } from "../data/random.ts";
+import { ResidentStimuli } from "../data/resident-stimuli.ts";
 import { TrainSampler, validationBatches, validationPlan } from "../data/samplers.ts";
 import type { SampleSet } from "../data/samples.ts";
 import { openStimulusStore, type StimulusStore } from "../data/stimulus-store.ts";
@@ -60,6 +61,8 @@ export interface Run {
   lossOptions: LossOptions;
   sampler: TrainSampler;
   trainLoader: BatchLoader;
+  /** Stimuli that lie on the device. */
+  resident: ResidentStimuli;
   valLoader: BatchLoader;
   valBatches: readonly Int32Array[];
   state: RunState;
@@ -68,6 +71,9 @@ export interface Run {
   /** What is good to know about the model: the lags it sees. */
   notes: string[];
 }
+
+/** Bytes of stimuli that are kept on a GPU unless said otherwise. */
+const DEFAULT_ON_DEVICE = 4 * 2 ** 30;
 
 /** Streams of random numbers beside that of shuffling, which uses the seed itself. */
 const INITIALISATION_STREAM = 1;
@@ -93,7 +99,7 @@ export function setUpRun(options: TrainOptions): Run {
   try {
     if (checkpoint) loadParameters(twin, checkpoint);
     else initializeReadoutBiases(twin, prepared, twin.logRates);
-    run = { ...place, ...assembleRun(twin, prepared, modelConfig, settings, device) };
+    run = { ...place, ...assembleRun(twin, prepared, modelConfig, settings, device, options.dataOnDevice) };
     if (checkpoint) restore(run, checkpoint, options);
     run.warnings.unshift(...overridden);
     if (store.mapped > 0) run.notes.push(mappedNote(store));
@@ -107,11 +113,12 @@ export function setUpRun(options: TrainOptions): Run {
 }
 
 /** Frees weights, moments and buffers. */
-export function disposeRun({ twin, optimizer, trainLoader, valLoader }: Run): void {
+export function disposeRun({ twin, optimizer, trainLoader, valLoader, resident }: Run): void {
   for (const { step, expAvg, expAvgSq } of optimizer.state.values())
     for (const t of [step, expAvg, expAvgSq]) t.dispose();
   trainLoader.dispose();
   valLoader.dispose();
+  resident.dispose();
   twin.dispose();
 }
 
@@ -121,6 +128,7 @@ function assembleRun(
   modelConfig: ModelConfig,
   settings: TrainingSettings,
   device: string,
+  dataOnDevice: number | undefined,
 ): Omit<Run, "name" | "directory"> {
   const sets = prepared.map(({ train }) => train);
   twin.to({ device });
@@ -130,7 +138,8 @@ function assembleRun(
   const { excludedFromDecay } = regularizers;
   const optimizer = new AdamW(parameterGroups(twin.namedParameters(), { ...settings, excludedFromDecay }));
   const lossOptions = { logInput: twin.logRates, precision: settings.precision, device };
-  const loaderOptions = { device, withStimulus: !ignoresStimulus(modelConfig, twin.sessions) };
+  const resident = new ResidentStimuli(device, dataOnDevice ?? (device === "cpu" ? 0 : DEFAULT_ON_DEVICE));
+  const loaderOptions = { device, withStimulus: !ignoresStimulus(modelConfig, twin.sessions), resident };
   const sessions = prepared.map(describeSession);
   const lags = sets[0]!.lags.get("stim")?.lags;
   const report = lags ? lagReport(modelConfig, { lags: [...lags], rateHz: sessions[0]!.frameRate ?? undefined }) : null;
@@ -151,6 +160,7 @@ function assembleRun(
       prepared.map(({ val }) => val),
       loaderOptions,
     ),
+    resident,
     valBatches: planValidation(prepared, settings),
     state: freshRunState(settings.maxEpochs),
     warnings: [

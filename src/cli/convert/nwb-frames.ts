@@ -72,7 +72,7 @@ function indexedPictures(file: NwbFile, path: string, refuse: Refuse): LazyArray
 function grey(array: LazyArray, refuse: Refuse): LazyArray {
   const channels = array.shape[3];
   if (channels === undefined) return array;
-  if (channels === 1 || channels === 3 || channels === 4) return new GreyPictures(array);
+  if (channels === 1 || channels === 3 || channels === 4) return new GreyPictures(array, refuse);
   throw refuse(`its pictures have ${channels} channels, expected 1, 3 (red, green, blue) or 4 (with opacity)`);
 }
 
@@ -80,9 +80,11 @@ class GreyPictures implements LazyArray {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly #array: LazyArray;
+  readonly #refuse: Refuse;
 
-  constructor(array: LazyArray) {
+  constructor(array: LazyArray, refuse: Refuse) {
     this.#array = array;
+    this.#refuse = refuse;
     this.dtype = array.dtype === "uint8" ? "uint8" : "float32";
     this.shape = array.shape.slice(0, 3);
   }
@@ -92,16 +94,31 @@ class GreyPictures implements LazyArray {
   }
 
   readRows(start: number, end: number): NdArray {
-    const values = toFloat64(this.#array.readRows(start, end));
     const out = zerosArray(this.dtype, [end - start, ...this.shape.slice(1)]);
-    const data = out.data as Uint8Array | Float32Array;
-    const channels = this.#array.shape[3]!;
-    const round = this.dtype === "uint8" ? Math.round : (x: number) => x;
-    for (let i = 0, at = 0; i < data.length; i++, at += channels) {
-      const luma = 0.299 * values[at]! + 0.587 * values[at + 1]! + 0.114 * values[at + 2]!;
-      data[i] = round(channels === 1 ? values[at]! : luma);
+    const pixels = rowLength(this.shape);
+    for (let picture = start; picture < end; picture++) {
+      const at = (picture - start) * pixels;
+      this.#convert(picture, (out.data as Uint8Array | Float32Array).subarray(at, at + pixels));
     }
     return out;
+  }
+
+  #convert(picture: number, out: Uint8Array | Float32Array): void {
+    const stored = this.#array.readRows(picture, picture + 1);
+    const values = stored.dtype === "uint8" ? (stored.data as Uint8Array) : toFloat64(stored);
+    const channels = this.#array.shape[3]!;
+    const opaque = this.dtype === "uint8" ? 255 : 1;
+    const round = this.dtype === "uint8" ? Math.round : (x: number) => x;
+    for (let i = 0, at = 0; i < out.length; i++, at += channels) {
+      if (channels === 4 && values[at + 3]! < opaque) {
+        throw this.#refuse(
+          `picture ${picture} is transparent in places, and what shows through is unknown`,
+          "Store pictures as they were on the screen, without opacity.",
+        );
+      }
+      const luma = 0.299 * values[at]! + 0.587 * values[at + 1]! + 0.114 * values[at + 2]!;
+      out[i] = round(channels === 1 ? values[at]! : luma);
+    }
   }
 }
 

@@ -1,8 +1,9 @@
 /**
  * @file The stimulus of a converted recording: frames `[frames, height, width]`, 8-bit grey levels or float32.
  */
+import { rowLength } from "../../data/column.ts";
 import { UserError } from "../../errors.ts";
-import { type NdArray, zerosArray } from "../../formats/array.ts";
+import { bytesPerElement, type NdArray, zerosArray } from "../../formats/array.ts";
 import type { LazyArray } from "../../formats/lazy.ts";
 import { AreaAverage } from "./area-average.ts";
 import { convertedColumn } from "./converted-column.ts";
@@ -15,7 +16,9 @@ export interface StimulusOptions {
   readonly axes?: string | undefined;
   /** Where the user says so, for messages. */
   readonly axesOption: string;
-  /** Pixels to average down to; default those of the array. */
+  /** Part of every frame to keep, before averaging; default all of it. */
+  readonly crop?: FrameCrop | undefined;
+  /** Pixels to average down to; default those of the array, or of the part. */
   readonly height?: number | undefined;
   readonly width?: number | undefined;
   /** Multiplies every pixel, and is added after that. */
@@ -23,6 +26,12 @@ export interface StimulusOptions {
   readonly offset?: number | undefined;
   /** Default: uint8 when the array is and is not scaled, else float32. */
   readonly dtype?: "uint8" | "float32" | undefined;
+}
+
+/** Rows and columns of a frame, counted from 0 at the top left, the second number not included. */
+export interface FrameCrop {
+  readonly rows: readonly [number, number];
+  readonly columns: readonly [number, number];
 }
 
 /** A checked stimulus. */
@@ -39,17 +48,23 @@ export interface Stimulus {
  * Prepares a stimulus and looks at all of its values.
  *
  * @throws UserError when it cannot be read, its axes do not fit, a value is not a number or beyond the element type, or
- *   it would be enlarged
+ *   it would be enlarged or cropped beyond its rims
  */
 export function readStimulus(source: LabelledArray, options: StimulusOptions): Stimulus {
   const { label } = source;
   const { axes, axesOption, height, width, scale, offset } = options;
   const array = nameAxes(source, { axes, wanted: "thw", option: axesOption });
   const [, fileHeight, fileWidth] = array.shape as [number, number, number];
-  const size: [number, number] = [height ?? fileHeight, width ?? fileWidth];
-  if (size[0] > fileHeight || size[1] > fileWidth) {
+  const crop = options.crop ?? { rows: [0, fileHeight], columns: [0, fileWidth] };
+  if (crop.rows[1] > fileHeight || crop.columns[1] > fileWidth) {
+    const part = `rows ${crop.rows.join(" to ")} and columns ${crop.columns.join(" to ")}`;
+    throw new UserError(`Cannot cut ${part} out of ${label}: its frames have ${fileHeight} x ${fileWidth} pixels`);
+  }
+  const [cutHeight, cutWidth] = [crop.rows[1] - crop.rows[0], crop.columns[1] - crop.columns[0]];
+  const size: [number, number] = [height ?? cutHeight, width ?? cutWidth];
+  if (size[0] > cutHeight || size[1] > cutWidth) {
     throw new UserError(
-      `Cannot average the frames of ${label} down to ${size.join(" x ")} pixels: they have ${fileHeight} x ${fileWidth}`,
+      `Cannot average the frames of ${label} down to ${size.join(" x ")} pixels: they have ${cutHeight} x ${cutWidth}`,
       { hint: "Frames can be made smaller, not larger: see height and width." },
     );
   }
@@ -57,21 +72,25 @@ export function readStimulus(source: LabelledArray, options: StimulusOptions): S
   const dtype = options.dtype ?? (array.dtype === "uint8" && isPlain ? "uint8" : "float32");
   const pixels = convertedColumn({ array, label }, { dtype, scale, offset });
   const isSmaller = size[0] !== fileHeight || size[1] !== fileWidth;
-  const column = isSmaller ? new SmallerFrames(pixels, size) : pixels;
+  const column = isSmaller ? new SmallerFrames(pixels, crop, size) : pixels;
   return { column, label, warnings: checkValues(label, column) };
 }
 
-/** Frames averaged down to fewer pixels. */
+/** Bytes of whole frames that are read at a time to make smaller ones. */
+const PIECE_BYTES = 2 ** 24;
+
+/** Frames cut out and averaged down to fewer pixels. */
 class SmallerFrames implements LazyArray {
   readonly shape: readonly [number, number, number];
   private readonly frames: LazyArray;
+  private readonly crop: FrameCrop;
   private readonly average: AreaAverage;
 
-  constructor(frames: LazyArray, size: readonly [number, number]) {
-    const [count, height, width] = frames.shape as [number, number, number];
+  constructor(frames: LazyArray, crop: FrameCrop, size: readonly [number, number]) {
     this.frames = frames;
-    this.shape = [count, ...size];
-    this.average = new AreaAverage([height, width], size);
+    this.crop = crop;
+    this.shape = [frames.shape[0]!, ...size];
+    this.average = new AreaAverage([crop.rows[1] - crop.rows[0], crop.columns[1] - crop.columns[0]], size);
   }
 
   get dtype(): LazyArray["dtype"] {
@@ -83,17 +102,36 @@ class SmallerFrames implements LazyArray {
   }
 
   readRows(start: number, end: number): NdArray {
-    const rows = this.frames.readRows(start, end).data as Uint8Array | Float32Array;
     const [, height, width] = this.shape;
     const result = zerosArray(this.dtype, [end - start, height, width]);
     const data = result.data as Uint8Array | Float32Array;
-    const framePixels = this.frames.shape[1]! * this.frames.shape[2]!;
+    const framePixels = rowLength(this.frames.shape);
+    // Whole frames may be a thousand times larger than what becomes of them, so few of them are held.
+    const step = Math.max(1, Math.floor(PIECE_BYTES / (framePixels * bytesPerElement(this.dtype))));
     const round = this.dtype === "uint8" ? Math.round : (mean: number) => mean;
-    for (let i = 0; i < end - start; i++) {
-      const frame = rows.subarray(i * framePixels, (i + 1) * framePixels);
-      this.average.apply(frame, data.subarray(i * height * width, (i + 1) * height * width), round);
+    for (let first = start; first < end; first += step) {
+      const last = Math.min(first + step, end);
+      const rows = this.frames.readRows(first, last).data as Uint8Array | Float32Array;
+      for (let i = first; i < last; i++) {
+        const frame = this.cut(rows.subarray((i - first) * framePixels, (i - first + 1) * framePixels));
+        const at = (i - start) * height * width;
+        this.average.apply(frame, data.subarray(at, at + height * width), round);
+      }
     }
     return result;
+  }
+
+  private cut(frame: Uint8Array | Float32Array): Uint8Array | Float32Array {
+    const fileWidth = this.frames.shape[2]!;
+    const { rows, columns } = this.crop;
+    if (frame.length === (rows[1] - rows[0]) * (columns[1] - columns[0])) return frame;
+    const width = columns[1] - columns[0];
+    const part = frame.slice(0, (rows[1] - rows[0]) * width);
+    for (let row = rows[0]; row < rows[1]; row++) {
+      const at = row * fileWidth + columns[0];
+      part.set(frame.subarray(at, at + width), (row - rows[0]) * width);
+    }
+    return part;
   }
 }
 
