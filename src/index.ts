@@ -7,6 +7,7 @@
 
 export { type ConvertDsetOptions, type ConvertedDset, convertDset } from "./cli/convert/dset.ts";
 export { type ConvertedNpy, type ConvertNpyOptions, convertNpy } from "./cli/convert/npy.ts";
+export { type DataReport, type InspectDataOptions, inspectData } from "./cli/inspect-data.ts";
 export { type ScoredSession, type ScoreOptions, scoreTwin } from "./cli/score-twin.ts";
 export { ConfigError, type ConfigIssue } from "./config/config-error.ts";
 export { type DatasetConfigs, loadDatasetConfigs } from "./config/dataset.ts";
@@ -14,14 +15,16 @@ export { jsonSchemas } from "./config/json-schema.ts";
 export { type LoadedModelConfig, loadModelConfig } from "./config/load.ts";
 export type { ModelConfig } from "./config/model.ts";
 export type { SessionConfig } from "./config/session.ts";
+export type { Doubt } from "./data/doubts.ts";
 export { BatchLoader, type SessionBatch } from "./data/loader.ts";
 export { type PreparedSession, type PrepareOptions, prepareSession } from "./data/prepare.ts";
 export { Recording } from "./data/recording.ts";
 export { openRecording, writeRecording } from "./data/recording-files.ts";
 export { SampleSet } from "./data/samples.ts";
-export { openSession, type Session } from "./data/session.ts";
+export { type FolderSession, openSession, type Session } from "./data/session.ts";
 export { generateSession, type SynthesizeOptions, synthesize } from "./data/synthetic/population.ts";
 export { PRESETS, type Preset } from "./data/synthetic/presets.ts";
+export { type Verification, verifyRecording } from "./data/verify-recording.ts";
 export { UserError } from "./errors.ts";
 export { bitsPerSpike, type ScoredSamples } from "./eval/bps.ts";
 export { correlation } from "./eval/correlation.ts";

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -64,6 +64,16 @@ describe("inspectData()", () => {
       { session: "Synth_2024-01-01", problem: expect.stringContaining("the bytes of robs do not have the SHA-256") },
     ]);
     expect(inspectData(dataset, { maxDatasets: 1 }).failures).toEqual([]);
+  });
+
+  test("takes a damaged file about the units' quality for a warning", () => {
+    const qc = join(folder, "Synth_2024-01-01", "qc");
+    mkdirSync(join(qc, "refractory"), { recursive: true });
+    onTestFinished(() => rmSync(qc, { recursive: true }));
+    writeFileSync(join(qc, "refractory", "refractory.npz"), "no zip");
+    const report = inspectData(dataset, { maxDatasets: 1 });
+    expect(report.failures).toEqual([]);
+    expect(report.sessions[0]!.warnings).toEqual([expect.stringContaining("refractory.npz")]);
   });
 
   test("takes doubts for failures when strict", () => {

@@ -7,8 +7,9 @@ import type { SessionConfig } from "../config/session.ts";
 import type { Doubt } from "../data/doubts.ts";
 import { modelRate } from "../data/frame-rate.ts";
 import { type PreparedSession, prepareSession } from "../data/prepare.ts";
-import { openSession } from "../data/session.ts";
+import { type FolderSession, openSession } from "../data/session.ts";
 import { StimulusStore } from "../data/stimulus-store.ts";
+import type { UnitQuality } from "../data/unit-quality.ts";
 import type { Verification } from "../data/verify-recording.ts";
 import { UserError } from "../errors.ts";
 import { formatBytes, formatDuration } from "./quantities.ts";
@@ -45,6 +46,11 @@ export interface SessionReport {
   readonly memory: { readonly stimulus: number; readonly rest: number };
   readonly warnings: readonly string[];
   readonly doubts: readonly Doubt[];
+  /** Percent of spikes missed and of foreign spikes, by unit, NaN for unknown ones; null without the file. */
+  readonly quality: {
+    readonly missingPct: readonly number[] | null;
+    readonly contaminationPct: readonly number[] | null;
+  };
   /** What the bytes of every type were compared with; null when that was not asked for. */
   readonly verified: Readonly<Record<string, Verification>> | null;
 }
@@ -87,7 +93,8 @@ export function inspectData(path: string, options: InspectDataOptions = {}): Dat
       const verified = verify ? verifySession(config, dataDir ?? config.data_dir) : null;
       const store = StimulusStore.counting();
       const prepared = prepareSession(config, { dataDir, strict: false, store, keepKeys: ["trial_inds"] });
-      sessions.push({ ...report(prepared, store), verified });
+      const { quality, warnings } = qualityOf(prepared);
+      sessions.push({ ...report(prepared, store), quality, verified, warnings: [...prepared.warnings, ...warnings] });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       failures.push({ session: config.session, problem: [error.message, error.hint].filter(Boolean).join("\n") });
@@ -109,8 +116,32 @@ function verifySession(config: SessionConfig, dataDir: string | undefined): Reco
   return Object.fromEntries(found.flatMap(([type, by]) => (by === null ? [] : [[type, by]])));
 }
 
-function report(prepared: PreparedSession, store: StimulusStore): Omit<SessionReport, "verified"> {
-  const { session, config, train, val, cids, types, droppedTypes, warnings, doubts } = prepared;
+/** Training does without these files, so a damaged one is a warning. */
+function qualityOf({ config, cids }: PreparedSession): Pick<SessionReport, "quality" | "warnings"> {
+  const { problem, missingPct, contaminationPct } = readQuality(openSession(config.data_dir!, config), cids);
+  return {
+    quality: {
+      missingPct: missingPct === undefined ? null : [...missingPct],
+      contaminationPct: contaminationPct === undefined ? null : [...contaminationPct],
+    },
+    warnings: problem === undefined ? [] : [problem],
+  };
+}
+
+function readQuality(session: FolderSession, cids: readonly number[]): Partial<UnitQuality> & { problem?: string } {
+  try {
+    return session.quality(cids);
+  } catch (error) {
+    if (error instanceof UserError) return { problem: error.message };
+    throw error;
+  }
+}
+
+function report(
+  prepared: PreparedSession,
+  store: StimulusStore,
+): Omit<SessionReport, "verified" | "quality" | "warnings"> {
+  const { session, config, train, val, cids, types, droppedTypes, doubts } = prepared;
   const totals = new Float64Array(cids.length);
   let frames = 0;
   let rest = 0;
@@ -143,7 +174,6 @@ function report(prepared: PreparedSession, store: StimulusStore): Omit<SessionRe
     droppedTypes,
     spikesPerFrame: Array.from(totals, (total) => total / frames),
     memory: { stimulus: store.inMemory + floats, rest },
-    warnings,
     doubts,
   };
 }
@@ -210,11 +240,25 @@ function formatSession(report: SessionReport): string {
     formatTable(COLUMNS, rows),
     ...filters.map((line) => `filters of ${line}`),
     `memory for training: stimulus ${formatBytes(memory.stimulus)}, the rest ${formatBytes(memory.rest)}`,
+    qualityLine(report.quality),
     ...(verified === null ? [] : [verifiedLine(verified)]),
     ...(droppedTypes.length > 0 ? [`missing: ${droppedTypes.join(", ")}`] : []),
     ...warnings.map((warning) => `warning: ${warning}`),
     ...(doubts.length > 0 ? [`look at: ${[...new Set(doubts.map(({ name }) => name))].join(", ")}`] : []),
   ].join("\n");
+}
+
+function qualityLine({ missingPct, contaminationPct }: SessionReport["quality"]): string {
+  const say = (what: string, file: string, values: readonly number[] | null) => {
+    if (values === null) return `${what} unknown (no qc/${file})`;
+    const known = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
+    const middle = known.length === 0 ? "unknown" : `median ${known[known.length >> 1]!.toFixed(1)} %`;
+    return `${what} ${middle}${known.length === values.length ? "" : ` of ${known.length} units`}`;
+  };
+  return [
+    say("missing spikes", "amp_truncation/truncation.npz", missingPct),
+    say("contamination", "refractory/refractory.npz", contaminationPct),
+  ].join(", ");
 }
 
 function verifiedLine(verified: Readonly<Record<string, Verification>>): string {

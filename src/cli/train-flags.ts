@@ -71,6 +71,7 @@ export function addTrainFlags(command: Command): Command {
         "draw each of the sessions, or of the subjects, as often as any other, however many samples it has (default: none)",
       ).choices([...BALANCES]),
     )
+    .option("--weigh-samples", "every sample of a batch counts alike in the loss, instead of every session")
     .option("--enable-curriculum", "at first, draw samples more often whose newest frame shows contrast")
     .option("--curriculum-warmup-steps <steps>", "until all samples are equally likely (default: 8000)", wholeNumber(1))
     .option("--curriculum-floor <weight>", "least weight of a sample in it (default: 0.05)", numberBetween(0, 1))

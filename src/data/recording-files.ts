@@ -30,7 +30,7 @@ import { jsonMetadata } from "./json-metadata.ts";
 import { Recording } from "./recording.ts";
 
 /** Version of the format that {@link writeRecording} writes. */
-const RECORDING_SCHEMA = 1;
+export const RECORDING_SCHEMA = 1;
 
 /** Bytes moved at a time. */
 const CHUNK_BYTES = 2 ** 24;

@@ -85,6 +85,11 @@ describe("openSession()", () => {
     expect([...missingPct!(4, Float64Array.of(0, 10, 15, 20, 30, 99))]).toEqual([20, 20, 30, 40, 60, 60]);
     expect([...missingPct!(5, Float64Array.of(0, 10))]).toEqual([0, 0]);
 
+    expect(openSession(data, LOCATION).quality([4, 5])).toEqual({
+      missingPct: Float64Array.of(40, Number.NaN),
+      contaminationPct: undefined,
+    });
+
     write(2);
     expect(() => openSession(data, LOCATION).missingPct!(4, Float64Array.of(0))).toThrow(
       "window 0 of unit 4 spans spikes 2 to 2",
@@ -93,6 +98,29 @@ describe("openSession()", () => {
     expect(() => openSession(data, LOCATION).missingPct!(4, Float64Array.of(0))).toThrow(
       expect.objectContaining({ hint: expect.stringContaining("missing_pct") }),
     );
+  });
+});
+
+describe("quality() of a session", () => {
+  test("takes the smallest contamination over the refractory periods, by row or by id", () => {
+    const data = dataFolder();
+    const folder = join(data, LOCATION.session, "qc", "refractory");
+    mkdirSync(folder, { recursive: true });
+    const props = float64([0.5, 0.1, Number.NaN, 0.2, Number.NaN, Number.NaN], [3, 2]);
+    writeNpz(join(folder, "refractory.npz"), { min_contam_props: props });
+    const contamination = (cids: number[]) => [...openSession(data, LOCATION).quality(cids).contaminationPct!];
+    expect(contamination([1, 0, 2, 7])).toEqual([20, 10, Number.NaN, Number.NaN]);
+    writeNpz(join(folder, "refractory.npz"), { min_contam_props: props, cid: float64([98, 7, 3]) });
+    expect(contamination([7, 98, 1])).toEqual([20, 10, Number.NaN]);
+    writeNpz(join(folder, "refractory.npz"), { min_contam_props: float64([1, 2]) });
+    expect(() => contamination([0])).toThrow("expected [units, periods]");
+  });
+
+  test("knows nothing without files", () => {
+    expect(openSession(dataFolder(), LOCATION).quality([0])).toEqual({
+      missingPct: undefined,
+      contaminationPct: undefined,
+    });
   });
 });
 

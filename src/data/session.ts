@@ -5,6 +5,7 @@
  * <data_dir>/<session>/<type>.safetensors + .json, or <type>.dset
  *                     or the same below datasets/, for rowley below datasets/<eye>_eye/
  *                     qc/amp_truncation/truncation.npz          optional
+ *                     qc/refractory/refractory.npz              optional
  *                     spikes/spike_times.npy, spike_clusters.npy  optional, seconds on the recording clock
  * ```
  *
@@ -17,6 +18,7 @@ import { didYouMean, UserError } from "../errors.ts";
 import { type MissingPct, readTruncation } from "./missing-pct.ts";
 import type { Recording } from "./recording.ts";
 import { openRecording } from "./recording-files.ts";
+import { readUnitQuality, truncationPath, type UnitQuality } from "./unit-quality.ts";
 import { type Verification, verifyRecording } from "./verify-recording.ts";
 
 /** Where the recordings of one session come from. */
@@ -38,6 +40,8 @@ export interface FolderSession extends Session {
    * Throws a UserError when it is damaged.
    */
   verify(type: string): Verification | null;
+  /** How well units were isolated. Throws a UserError when a file about it is damaged. */
+  quality(cids: readonly number[]): UnitQuality;
 }
 
 /** The part of a session's configuration that says where it is stored. */
@@ -53,7 +57,7 @@ export function openSession(dataDir: string, { session, lab, eye }: SessionLocat
   if (!existsSync(root)) throw missingFolder(dataDir, session);
   const eyeFolders = lab === "rowley" ? [join(root, "datasets", `${eye}_eye`)] : [];
   const folders = [...eyeFolders, join(root, "datasets"), root].filter((folder) => existsSync(folder));
-  const truncation = join(root, "qc", "amp_truncation", "truncation.npz");
+  const truncation = truncationPath(root);
   let windows: MissingPct | undefined;
   const fromWindows: MissingPct = (unitId, times) => {
     windows ??= readTruncation(truncation, join(root, "spikes"));
@@ -70,6 +74,7 @@ export function openSession(dataDir: string, { session, lab, eye }: SessionLocat
     name: session,
     open: (type) => inFirstFolder((folder) => openRecording(folder, type, session)),
     verify: (type) => inFirstFolder((folder) => verifyRecording(folder, type, session)),
+    quality: (cids) => readUnitQuality(root, cids),
     types: () => [...new Set(folders.flatMap(recordingTypes))].sort(),
     missingPct: existsSync(truncation) ? fromWindows : undefined,
   };

@@ -39,6 +39,8 @@ export interface TrainingSettings {
   homogeneousBatches: boolean;
   /** How often sessions are drawn: as their samples are, each alike, or each subject alike. */
   balance: Balance;
+  /** Every sample of a batch counts alike in the loss, instead of every session. */
+  weighSamples: boolean;
   /** At first, draw samples more often whose newest frame shows contrast. */
   enableCurriculum: boolean;
   /** Optimiser steps until the curriculum makes no difference any more. */
@@ -113,6 +115,7 @@ export function defaultSettings(device: string): TrainingSettings {
     restartPeriod: null,
     homogeneousBatches: false,
     balance: "none",
+    weighSamples: false,
     enableCurriculum: false,
     curriculumWarmupSteps: 8000,
     curriculumFloor: 0.05,

@@ -79,6 +79,22 @@ describe("TrainingStep.backward()", () => {
     expect(totalLoss).toBe(baseLoss);
   });
 
+  test("weighs samples alike when asked to, in the value and in the gradient", () => {
+    const biasGradients = () =>
+      [0, 2].map((i) => {
+        const bias = [...twin.namedParameters()].find(({ name }) => name === `readouts.${i}.bias`)!.tensor;
+        return Number(bias.grad!.toTypedArray()[0]);
+      });
+    const [a, b, c] = backward().losses.map(({ loss }) => loss) as [number, number, number];
+    const alike = biasGradients();
+    prepare({ weighSamples: true });
+    expect(backward().baseLoss).toBeCloseTo((2 * a + 2 * b + c) / 5, 6);
+    // Two and one of five samples, instead of a third each.
+    const [first, third] = biasGradients() as [number, number];
+    expect(first / alike[0]!).toBeCloseTo(6 / 5, 4);
+    expect(third / alike[1]!).toBeCloseTo(3 / 5, 4);
+  });
+
   test("adds the penalties in force", () => {
     const { penalties, baseLoss, totalLoss } = backward(undefined, 1);
     expect(penalties.map(({ name }) => name)).toEqual(["sparse"]);

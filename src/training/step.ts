@@ -58,7 +58,7 @@ export function groupLosses(
 export interface BatchReport {
   /** Loss of every group, in the batch's order; those that are not finite took no part. */
   losses: GroupLoss[];
-  /** Mean of the finite group losses; 0 when there are none. */
+  /** Mean of the finite group losses, weighed by their samples with `weighSamples`; 0 when there are none. */
   baseLoss: number;
   /** Penalties that took part. */
   penalties: { name: string; value: number }[];
@@ -82,6 +82,8 @@ export interface TrainingStepOptions extends LossOptions {
   gradientClipVal: number;
   /** Batches per update. */
   accumulateGradBatches: number;
+  /** Every sample of a batch counts alike in the loss, instead of every session. */
+  weighSamples?: boolean;
 }
 
 /** Trains a twin: {@link backward} for every batch, {@link update} after the last batch of an accumulation window. */
@@ -97,7 +99,7 @@ export class TrainingStep {
   /** Adds a batch's gradients, divided by the number of batches per update. */
   backward(groups: readonly SessionBatch[], epoch: number): BatchReport {
     return scope(() => {
-      const { regularizers, accumulateGradBatches } = this.options;
+      const { regularizers, accumulateGradBatches, weighSamples } = this.options;
       const losses = this.losses(groups);
       // Outside autocast, unlike the reference's: penalties are float32.
       const penalties = regularizers.penalties(epoch);
@@ -114,14 +116,18 @@ export class TrainingStep {
       // A penalty of exactly 0 would turn "no gradient" into "gradient 0", which the optimiser treats differently.
       const isActive = (_: unknown, i: number) => Number.isFinite(penaltyValues[i]) && penaltyValues[i] !== 0;
       const terms = penalties.filter(isActive).map(({ value }) => value);
-      if (keptLosses.length > 0) terms.unshift(stack(keptLosses).mean());
+      const shares = sampleShares(kept);
+      if (weighSamples) terms.unshift(...keptLosses.map((loss, i) => loss.mul(shares[i]!)));
+      else if (keptLosses.length > 0) terms.unshift(stack(keptLosses).mean());
       if (terms.length > 0)
         terms
           .reduce((total, term) => total.add(term))
           .div(accumulateGradBatches)
           .backward();
 
-      const baseLoss = kept.length > 0 ? sum(lossValues.filter(Number.isFinite)) / kept.length : 0;
+      const finite = lossValues.filter(Number.isFinite);
+      const total = sum(weighSamples ? finite.map((loss, i) => loss * shares[i]!) : finite);
+      const baseLoss = weighSamples ? total : total / Math.max(1, kept.length);
       const active = penalties.map(({ name }, i) => ({ name, value: penaltyValues[i]! })).filter(isActive);
       return {
         losses: groups.map(({ name, indices }, i) => ({
@@ -153,6 +159,12 @@ export class TrainingStep {
       return { gradNorm, skipped };
     });
   }
+}
+
+/** Share of the samples that every group holds. */
+function sampleShares(groups: readonly SessionBatch[]): number[] {
+  const samples = sum(groups.map(({ indices }) => indices.length));
+  return groups.map(({ indices }) => indices.length / samples);
 }
 
 function sum(values: readonly number[]): number {

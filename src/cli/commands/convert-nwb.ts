@@ -1,8 +1,9 @@
 /**
  * @file `visioncore convert nwb`: NWB files into our own format.
  */
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { describeCommand } from "../command.ts";
+import type { FrameCrop } from "../convert/stimulus.ts";
 import { formatTable, note, print } from "../terminal.ts";
 import { numberBetween, positiveNumber, wholeNumber, wholeNumbers } from "../values.ts";
 
@@ -17,6 +18,7 @@ interface NwbFlags {
   trialLength?: number;
   rateHz?: number;
   stimAxes?: string;
+  crop?: FrameCrop;
   height?: number;
   width?: number;
   cids?: number[];
@@ -49,6 +51,11 @@ export function nwbCommand(): Command {
     .option("--trial-length <frames>", "cut into trials of this many frames instead", wholeNumber(1))
     .option("--rate-hz <hz>", "frames per second to make (default: the frames of the series)", positiveNumber)
     .option("--stim-axes <letters>", "order of the pictures' axes, of t (frames), h, w (default: thw)")
+    .option(
+      "--crop <rows,columns>",
+      "part of every frame to keep, counted from 0: 10:60,20:70 (default: all)",
+      frameCrop,
+    )
     .option("--height <pixels>", "average frames down to this height (default: keep)", wholeNumber(1))
     .option("--width <pixels>", "average frames down to this width (default: keep)", wholeNumber(1))
     .option("--cids <list>", "ids of the units to train on: 0,2,5-9 (default: all)", wholeNumbers)
@@ -82,6 +89,16 @@ export function nwbCommand(): Command {
       print(done.sessionFile);
       if (datasetConfig !== undefined) print(datasetConfig);
     });
+}
+
+/** `10:60,20:70`: rows, then columns, without the second number of each. */
+function frameCrop(text: string): FrameCrop {
+  const [, ...limits] = /^(\d+):(\d+),(\d+):(\d+)$/.exec(text) ?? [];
+  const [top, bottom, left, right] = limits.map(Number);
+  if (!(bottom! > top! && right! > left!)) {
+    throw new InvalidArgumentError("Expected rows and columns such as 10:60,20:70.");
+  }
+  return { rows: [top!, bottom!], columns: [left!, right!] };
 }
 
 function formatContents({ units, stimuli, eyePositions, intervals }: import("../convert/nwb.ts").NwbContents): string {

@@ -11,6 +11,8 @@ export interface SpikeTrains {
   readonly times: readonly Float64Array[];
   /** What messages call them. */
   readonly label: string;
+  /** What to do when their clock is not that of the frames. Default: keys of a mapping file. */
+  readonly clockHint?: string;
 }
 
 /** Counted spikes. */
@@ -28,7 +30,7 @@ export interface SpikeCounts {
  *
  * @throws UserError when a time is no number, there are no units, or no spike lies in any frame
  */
-export function countSpikes({ times, label }: SpikeTrains, clock: FrameClock): SpikeCounts {
+export function countSpikes({ times, label, clockHint }: SpikeTrains, clock: FrameClock): SpikeCounts {
   const [frames, units] = [clock.centres.length, times.length];
   if (units === 0) throw new UserError(`Cannot use ${label}: it holds no units`);
   const data = new Float32Array(frames * units);
@@ -56,7 +58,7 @@ export function countSpikes({ times, label }: SpikeTrains, clock: FrameClock): S
     const span = all === 0 ? "there are none" : `they are at ${first} to ${last} s`;
     throw new UserError(
       `Cannot use ${label}: no spike lies in the frames, which are at ${clock.starts[0]} to ${clock.ends.at(-1)} s; ${span}`,
-      { hint: "Say the unit of the times with per_second, and shift their clock with offset_seconds." },
+      { hint: clockHint ?? "Say the unit of the times with per_second, and shift their clock with offset_seconds." },
     );
   }
   const outside = all - inside;

@@ -118,10 +118,15 @@ export class NwbFile implements Disposable {
     return Float64Array.from({ length: shape[0] ?? 0 }, (_, sample) => first! + sample / rate);
   }
 
-  /** Values of a series, in the unit that its `conversion` and `offset` give them. */
-  values({ path }: NwbSeries): { array: LazyArray; scale: number; offset: number } {
-    const { conversion = 1, offset = 0 } = this.hdf5.attributes(`${path}/data`);
-    return { array: this.hdf5.dataset(`${path}/data`), scale: Number(conversion), offset: Number(offset) };
+  /** Values of a series; times `scale` plus `offset` they are in its unit, undefined where the file does not name it. */
+  values({ path }: NwbSeries): { array: LazyArray; scale: number; offset: number; unit: string | undefined } {
+    const { conversion = 1, offset = 0, unit } = this.hdf5.attributes(`${path}/data`);
+    return {
+      array: this.hdf5.dataset(`${path}/data`),
+      scale: Number(conversion),
+      offset: Number(offset),
+      unit: typeof unit === "string" ? unit : undefined,
+    };
   }
 
   /**
@@ -152,7 +157,8 @@ export class NwbFile implements Disposable {
       });
     }
     const ids = Array.from(toFloat64(hdf5.dataset(`${path}/id`).read()));
-    const all = toFloat64(hdf5.dataset(`${path}/spike_times`).read());
+    const stored = hdf5.dataset(`${path}/spike_times`).read();
+    const all = stored.data instanceof Float64Array ? stored.data : toFloat64(stored);
     const ends = toFloat64(hdf5.dataset(`${path}/spike_times_index`).read());
     const isIndex = ends.every((end, i) => end >= (ends[i - 1] ?? 0)) && (ends.at(-1) ?? 0) === all.length;
     if (ends.length !== ids.length || !isIndex) {
@@ -161,7 +167,7 @@ export class NwbFile implements Disposable {
           `${ends.length} ends up to ${ends.at(-1) ?? 0}`,
       );
     }
-    const times = Array.from(ends, (end, unit) => all.slice(unit === 0 ? 0 : ends[unit - 1]!, end));
+    const times = Array.from(ends, (end, unit) => all.subarray(unit === 0 ? 0 : ends[unit - 1]!, end));
     return { ids, times, columns: this.#unitColumns(path, ids.length) };
   }
 

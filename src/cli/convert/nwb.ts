@@ -4,16 +4,15 @@
  */
 import { basename } from "node:path";
 import { memoryColumn } from "../../data/column.ts";
-import type { ColumnData } from "../../data/recording.ts";
 import { fileDigest } from "../../data/recording-files.ts";
 import { UserError } from "../../errors.ts";
-import { toFloat64 } from "../../formats/array.ts";
 import { countSpikes } from "./count-spikes.ts";
 import type { SampleSettings } from "./dataset-files.ts";
-import { clockFromTimes, type FrameClock } from "./frame-clock.ts";
+import { clockFromTimes, type FrameClock, firstFrameFrom } from "./frame-clock.ts";
 import { NwbFile, type NwbIntervals, type NwbSeries } from "./nwb-file.ts";
 import { ShownPictures, seriesPictures } from "./nwb-frames.ts";
-import { readStimulus } from "./stimulus.ts";
+import { gazeColumns } from "./nwb-gaze.ts";
+import { type FrameCrop, readStimulus } from "./stimulus.ts";
 import { frameColumn, writeSession } from "./write-session.ts";
 
 /** What {@link convertNwb} converts, and how. */
@@ -36,6 +35,8 @@ export interface ConvertNwbOptions {
   readonly rateHz?: number | undefined;
   /** Order of the axes of the pictures where it is another than frames, height, width. */
   readonly stimAxes?: string | undefined;
+  /** Part of every frame to keep; all of it when absent. */
+  readonly crop?: FrameCrop | undefined;
   /** Size to average frames down to, in pixels. */
   readonly height?: number | undefined;
   readonly width?: number | undefined;
@@ -107,7 +108,8 @@ export async function convertNwb(options: ConvertNwbOptions): Promise<ConvertedN
     throw new UserError(`Cannot use ${label}: it has ${shown.length} frames and ${times.length} times`);
   }
   const screen = clockFromTimes(times, { at: "start", rateHz: undefined, label: `the times of ${label}` });
-  const { clock, picture, trials } = binFrames(file, screen, options);
+  const bins = binFrames(file, screen, options);
+  const { clock, picture, trials } = bins;
   const stimulus = readStimulus(
     {
       array: new ShownPictures(
@@ -116,9 +118,22 @@ export async function convertNwb(options: ConvertNwbOptions): Promise<ConvertedN
       ),
       label,
     },
-    { axes: options.stimAxes, axesOption: "--stim-axes", height: options.height, width: options.width },
+    {
+      axes: options.stimAxes,
+      axesOption: "--stim-axes",
+      crop: options.crop,
+      height: options.height,
+      width: options.width,
+    },
   );
-  const counts = countSpikes({ times: units.times, label: `the units of "${options.file}"` }, clock);
+  const counts = countSpikes(
+    {
+      times: units.times,
+      label: `the units of "${options.file}"`,
+      clockHint: "Spike times must be seconds on the clock of the stimulus; see --list, and choose another --stimulus.",
+    },
+    clock,
+  );
   const gaze = gazeColumns(file, clock, options.eye);
 
   const [frames, height, width] = stimulus.column.shape as [number, number, number];
@@ -144,7 +159,9 @@ export async function convertNwb(options: ConvertNwbOptions): Promise<ConvertedN
         identifier: file.text("identifier") ?? null,
         session_description: file.text("session_description") ?? null,
         stimulus: series.path,
+        crop: options.crop ?? null,
         eye: gaze.path,
+        eye_unit: gaze.unit,
       },
       sources: { nwb: { file: basename(options.file), sha256: fileDigest(options.file) } },
     },
@@ -166,7 +183,15 @@ export async function convertNwb(options: ConvertNwbOptions): Promise<ConvertedN
     trials: new Set(trials).size,
     rateHz: clock.rateHz,
     hasGaze: gaze.path !== null,
-    warnings: [...stimulus.warnings, ...counts.warnings, ...gaze.warnings],
+    warnings: [
+      ...bins.warnings,
+      ...stimulus.warnings,
+      ...counts.warnings,
+      ...gaze.warnings,
+      ...(file.hdf5.has("units/obs_intervals")
+        ? ["units were not observed all the time (obs_intervals): frames in which one was not count as silent for it"]
+        : []),
+    ],
   };
 }
 
@@ -188,6 +213,7 @@ interface BinnedFrames {
   /** Which sample of the series every frame shows. */
   picture: Int32Array;
   trials: BigInt64Array;
+  warnings: string[];
 }
 
 /** Frames of the recording: those of the series or, at a rate of its own, what was on the screen in the middle of each. */
@@ -206,16 +232,16 @@ function binFrames(file: NwbFile, screen: FrameClock, options: ConvertNwbOptions
     trials.push(trial);
   };
   const whole = { start: screen.starts[0]!, stop: screen.ends.at(-1)!, trial: 0n };
+  let outside = screen.centres.length;
+  let sample = -1;
   for (const { start, stop, trial } of windows ?? [whole]) {
+    const [first, end] = [firstFrameFrom(screen, start), firstFrameFrom(screen, stop)];
+    outside -= end - first;
     if (options.rateHz === undefined) {
-      for (let sample = 0; sample < screen.centres.length; sample++) {
-        const centre = screen.centres[sample]!;
-        if (centre >= start && centre < stop) keep(screen.starts[sample]!, screen.ends[sample]!, sample, trial);
-      }
+      for (let frame = first; frame < end; frame++) keep(screen.starts[frame]!, screen.ends[frame]!, frame, trial);
       continue;
     }
     const bins = Math.floor((stop - start) * rateHz + 1e-6);
-    let sample = -1;
     for (let bin = 0; bin < bins; bin++) {
       const centre = start + (bin + 0.5) / rateHz;
       while (sample + 1 < screen.starts.length && screen.starts[sample + 1]! <= centre) sample++;
@@ -235,7 +261,21 @@ function binFrames(file: NwbFile, screen: FrameClock, options: ConvertNwbOptions
     trialLength === undefined
       ? BigInt64Array.from(trials)
       : BigInt64Array.from({ length: starts.length }, (_, frame) => BigInt(Math.floor(frame / trialLength)));
-  return { clock, picture: Int32Array.from(picture), trials: numbers };
+  const pauses = clock.starts.filter((start, i) => {
+    return i > 0 && numbers[i] === numbers[i - 1] && start - clock.ends[i - 1]! > 1e-3 / rateHz;
+  });
+  const warnings = [
+    ...(outside > 0
+      ? [`${outside} of ${screen.centres.length} frames of the stimulus lie outside the trials and are left out`]
+      : []),
+    ...(pauses.length > 0
+      ? [
+          `frames pause ${pauses.length} times inside trials, first before ${pauses[0]} s: lags reach across as if they did ` +
+            "not. Make frames without pauses with --rate-hz, or name trials without.",
+        ]
+      : []),
+  ];
+  return { clock, picture: Int32Array.from(picture), trials: numbers, warnings };
 }
 
 function trialWindows(file: NwbFile, wanted: string | undefined): { start: number; stop: number; trial: bigint }[] {
@@ -263,61 +303,4 @@ function trialWindows(file: NwbFile, wanted: string | undefined): { start: numbe
     );
   }
   return sorted;
-}
-
-interface GazeColumns {
-  path: string | null;
-  columns: (readonly [string, ColumnData])[];
-  warnings: string[];
-}
-
-/** Gaze in the middle of every frame, and whether it was tracked; frames count as tracked without an eye tracker. */
-function gazeColumns(file: NwbFile, { centres }: FrameClock, wanted: string | undefined): GazeColumns {
-  const known = file.eyePositions();
-  const tracked = (valid: Float64Array) => ["dpi_valid", frameColumn(valid)] as const;
-  const always = () => tracked(new Float64Array(centres.length).fill(1));
-  if (wanted === "none") return { path: null, columns: [always()], warnings: [] };
-  if (wanted === undefined && known.length === 0) {
-    return { path: null, columns: [always()], warnings: ["no eye position: all frames count as tracked"] };
-  }
-  if (wanted === undefined && known.length > 1) {
-    throw new UserError(`"${file.path}" has ${known.length} series of eye position`, {
-      hint: `Choose one with --eye: ${known.map(({ path }) => path).join(", ")}, or none.`,
-    });
-  }
-  const series = wanted === undefined ? known[0]! : file.series(wanted, known);
-  const { path, shape } = series;
-  const times = file.times(series);
-  if (shape[1] !== 2 || shape[0] !== times.length) {
-    throw new UserError(
-      `Cannot use "${path}" of "${file.path}" as eye position: its shape is [${shape.join(", ")}] with ${times.length} times, expected [samples, 2]`,
-    );
-  }
-  const { array, scale, offset } = file.values(series);
-  const values = toFloat64(array.read());
-  const eyepos = new Float64Array(2 * centres.length);
-  const valid = new Float64Array(centres.length);
-  let before = 0;
-  let last: [number, number] = [0, 0];
-  for (const [frame, time] of centres.entries()) {
-    while (before + 2 < times.length && times[before + 1]! <= time) before++;
-    const share = (time - times[before]!) / (times[before + 1]! - times[before]!);
-    const at = [0, 1].map((axis) => {
-      const [a, b] = [values[2 * before + axis]!, values[2 * before + 2 + axis]!];
-      return (a + share * (b - a)) * scale + offset;
-    }) as [number, number];
-    if (share >= 0 && share <= 1 && at.every(Number.isFinite)) {
-      valid[frame] = 1;
-      last = at;
-    }
-    // Where it was lost gaze stays where it was last seen: features that look across frames must not turn into NaN.
-    eyepos.set(last, 2 * frame);
-  }
-  const lost = valid.reduce((count, flag) => count + (flag === 0 ? 1 : 0), 0);
-  return {
-    path,
-    columns: [["eyepos", memoryColumn({ dtype: "float64", shape: [centres.length, 2], data: eyepos })], tracked(valid)],
-    warnings:
-      lost === 0 ? [] : [`${lost} of ${centres.length} frames have no eye position and do not count as tracked`],
-  };
 }
