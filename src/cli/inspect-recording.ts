@@ -4,9 +4,9 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
 import type { Recording } from "../data/recording.ts";
+import { type Verification, verifyDigests } from "../data/recording-digests.ts";
 import { openRecording } from "../data/recording-files.ts";
 import { distinctTrials } from "../data/split.ts";
-import { type Verification, verifyRecording } from "../data/verify-recording.ts";
 import { UserError } from "../errors.ts";
 import { toFloat64 } from "../formats/array.ts";
 import { rowChunks } from "./convert/row-chunks.ts";
@@ -72,7 +72,7 @@ function summarize(path: string, folder: string, type: string, verify: boolean):
     rateHz: recording.has("t_bins") ? medianRate(recording.numbers("t_bins")) : null,
     units: recording.has("robs") ? unitCounts(recording) : null,
     metadata: recording.metadata,
-    verified: verify ? verifyRecording(folder, type) : null,
+    verified: verify ? verifyDigests(folder, type) : null,
   };
 }
 

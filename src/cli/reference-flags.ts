@@ -21,10 +21,8 @@ const WITHOUT_EFFECT: readonly (readonly [flags: string, reason: string])[] = [
 const NOT_OFFERED: readonly (readonly [flags: string, hint: string])[] = [
   ["--num-gpus <count>", "Training runs on one device: --gpu 0."],
   ["--gpu-ids <list>", "Training runs on one device: --gpu 0."],
-  ["--pretrained-checkpoint <path>", "Leave it out."],
-  ["--freeze-vision", "Leave it out."],
-  ["--model-type <type>", "It belongs to training on a frozen core. Leave it out."],
-  ["--model-index <index>", "It belongs to training on a frozen core. Leave it out."],
+  ["--model-type <type>", "Name the core's file or run instead: --frozen-core."],
+  ["--model-index <index>", "Name the core's file or run instead: --frozen-core."],
 ];
 
 /** Makes a command know the reference's flags; they do not appear in its help. */

@@ -64,7 +64,7 @@ describe("referenceFlagNotes()", () => {
   test("refuses what is not offered", () => {
     expect(() => referenceFlagNotes(parse(["--num-gpus", "2"]))).toThrow("--num-gpus is not available yet");
     expect(() => referenceFlagNotes(parse(["--gpu_ids", "0,1"]))).toThrow("--gpu-ids");
-    expect(() => referenceFlagNotes(parse(["--freeze-vision"]))).toThrow("--freeze-vision");
+    expect(() => referenceFlagNotes(parse(["--model-index", "1"]))).toThrow("--model-index");
     expect(referenceFlagNotes(parse(["--gpu-ids", "0"]))).toEqual([]);
   });
 });

@@ -24,6 +24,9 @@ export interface TrainFlags extends Partial<Omit<TrainingSettings, "precision">>
   maxDatasets?: number;
   checkpointDir?: string;
   experimentName?: string;
+  frozenCore?: string;
+  pretrainedCheckpoint?: string;
+  freezeVision?: boolean;
   resume?: string;
   overrideOnResume?: boolean;
   printConfig?: boolean;
@@ -119,6 +122,15 @@ export function addTrainFlags(command: Command): Command {
     .option("--experiment-name <name>", "the run's folder (default: made from model and settings)")
     .option("--resume <path>", "checkpoint to continue from, or a run's folder for its last one")
     .option("--override-on-resume", "accept settings, sessions or data that differ from the checkpoint's")
+    .option(
+      "--frozen-core <path>",
+      "train new adapters and readouts on the core of this model file or run, left as it is",
+    )
+    .option(
+      "--pretrained-checkpoint <path>",
+      "start from frontend, convnet and known sessions' adapters of this model file or run",
+    )
+    .option("--freeze-vision", "with --pretrained-checkpoint: what was taken over does not train")
     .option("--print-config", "show every resolved value and where it came from, and stop")
     .option("--json", "print the result as JSON");
   addDeviceFlags(command);

@@ -310,6 +310,8 @@ function usableRows(
   if (guaranteedLags === 0) return valid;
   const usable = valid.filter((row) => row >= past);
   const lost = valid.length - usable.length;
+  // Lags longer than the recording are a mistake, which serving it says.
+  if (usable.length === 0) return valid;
   if (lost > 0) {
     const samples = lost === 1 ? "1 valid frame is" : `${lost} valid frames are`;
     warn(`type "${prepared.type}": ${samples} left out, whose history of ${past} frames begins before the recording`);

@@ -17,9 +17,9 @@ import type { SessionConfig } from "../config/session.ts";
 import { didYouMean, UserError } from "../errors.ts";
 import { type MissingPct, readTruncation } from "./missing-pct.ts";
 import type { Recording } from "./recording.ts";
+import { type Verification, verifyDigests } from "./recording-digests.ts";
 import { openRecording } from "./recording-files.ts";
 import { readUnitQuality, truncationPath, type UnitQuality } from "./unit-quality.ts";
-import { type Verification, verifyRecording } from "./verify-recording.ts";
 
 /** Where the recordings of one session come from. */
 export interface Session {
@@ -73,7 +73,7 @@ export function openSession(dataDir: string, { session, lab, eye }: SessionLocat
   return {
     name: session,
     open: (type) => inFirstFolder((folder) => openRecording(folder, type, session)),
-    verify: (type) => inFirstFolder((folder) => verifyRecording(folder, type, session)),
+    verify: (type) => inFirstFolder((folder) => verifyDigests(folder, type, session)),
     quality: (cids) => readUnitQuality(root, cids),
     types: () => [...new Set(folders.flatMap(recordingTypes))].sort(),
     missingPct: existsSync(truncation) ? fromWindows : undefined,

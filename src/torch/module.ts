@@ -26,6 +26,7 @@ export abstract class Module {
   readonly #buffers = new Map<string, Buffer>();
   readonly #children = new Map<string, Module>();
   readonly #aliases = new Map<string, Tensor>();
+  #frozen = false;
 
   /** Registers a parameter under a local name and keeps it alive. Names may contain dots (parametrised weights do). */
   protected parameter(name: string, tensor: Tensor, requiresGrad = true): Tensor {
@@ -104,14 +105,21 @@ export abstract class Module {
     return mismatch;
   }
 
-  /** Switches the whole tree to training or evaluation mode. */
+  /** Switches the whole tree to training or evaluation mode; parts that are frozen stay in evaluation mode. */
   train(on = true): this {
-    this.training = on;
-    for (const child of this.#children.values()) child.train(on);
+    this.training = on && !this.#frozen;
+    for (const child of this.#children.values()) child.train(this.training);
     return this;
   }
   eval(): this {
     return this.train(false);
+  }
+
+  /** Ends training of the tree for good: parameters get no gradients, dropout and batch statistics rest. */
+  freeze(): this {
+    this.#frozen = true;
+    this.setTrainable(false);
+    return this.eval();
   }
 
   /** Marks every parameter of the tree as trainable or frozen. */

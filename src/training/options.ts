@@ -9,6 +9,7 @@ import { BALANCES, type Balance } from "../data/samplers.ts";
 import { UserError } from "../errors.ts";
 import { bf16Flags } from "../torch/setup/cpu.ts";
 import type { TrainEvents } from "./events.ts";
+import { FREEZES, type Freeze } from "./pretrained.ts";
 import { checkSchedule, type ScheduleKind } from "./schedules.ts";
 import type { Precision } from "./step.ts";
 import type { Tracker } from "./tracker.ts";
@@ -47,6 +48,8 @@ export interface TrainingSettings {
   curriculumWarmupSteps: number;
   /** Least weight of a sample in the curriculum, above 0 and up to 1. */
   curriculumFloor: number;
+  /** Parts that do not train: `core` with `frozenCore`, `vision` with `freezeVision`. */
+  freeze: Freeze;
   precision: Precision;
   /** Batches per epoch; fewer when there are fewer samples. */
   stepsPerEpoch: number;
@@ -85,6 +88,15 @@ export interface TrainOptions extends Partial<TrainingSettings>, TrainEvents {
   device?: string | undefined;
   /** Folder with a folder for every experiment. */
   checkpointDir?: string | undefined;
+  /**
+   * Model file, or folder of a run, whose core the run takes over and leaves as it is: only adapters and readouts train. Its
+   * model configuration is used unless another is given.
+   */
+  frozenCore?: string | undefined;
+  /** Model file, or folder of a run, whose frontend, convnet and adapters (of sessions with the same names) the run starts from. */
+  pretrainedCheckpoint?: string | undefined;
+  /** With `pretrainedCheckpoint`: what was taken over does not train. */
+  freezeVision?: boolean | undefined;
   /** Name of the run's folder; made from configuration and settings when absent. */
   experimentName?: string | undefined;
   /** Checkpoint to continue from, or the folder of a run to continue from its last one. */
@@ -119,6 +131,7 @@ export function defaultSettings(device: string): TrainingSettings {
     enableCurriculum: false,
     curriculumWarmupSteps: 8000,
     curriculumFloor: 0.05,
+    freeze: "none",
     precision: device !== "cpu" || bf16Flags().length > 0 ? "bf16-mixed" : "32",
     stepsPerEpoch: 1000,
     limitValBatches: 1,
@@ -194,6 +207,9 @@ function checkSettings(settings: TrainingSettings): void {
     (value) => value <= 1 || Number.isInteger(value),
   );
   const { lrScheduler, warmupEpochs, restartPeriod, precision, balance } = settings;
+  if (!FREEZES.includes(settings.freeze)) {
+    throw new UserError(`Cannot train: freeze is ${settings.freeze}, expected ${FREEZES.join(", ")}`);
+  }
   if (!BALANCES.includes(balance)) {
     throw new UserError(`Cannot train: balance is ${balance}, expected ${BALANCES.join(", ")}`);
   }

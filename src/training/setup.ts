@@ -29,13 +29,14 @@ import type { Twin } from "../models/twin.ts";
 import { AdamW, Generator, seedDefaultGenerator } from "../torch/index.ts";
 import { initializeReadoutBiases } from "./bias-init.ts";
 import { loadTrainingState } from "./checkpoint.ts";
-import { lastCheckpoint, resumableCheckpoint } from "./checkpoint-files.ts";
-import { loadParameters, type ModelFile, openModelFile } from "./model-file.ts";
+import { bestCheckpoint, lastCheckpoint, resumableCheckpoint } from "./checkpoint-files.ts";
+import { loadParameters, type ModelFile, openModelFile, verifyParameters } from "./model-file.ts";
 import type { ModelSession } from "./model-info.ts";
 import { checkInputsServed, checkInputWidths, inputWarnings } from "./model-inputs.ts";
-import { experimentName } from "./naming.ts";
+import { experimentName, frozenCoreName } from "./naming.ts";
 import { parameterGroups } from "./optimizers.ts";
 import { DEFAULT_MAX_DATASETS, resolveSettings, type TrainingSettings, type TrainOptions } from "./options.ts";
+import { copyCore, copyVision, type Freeze, freezeParts } from "./pretrained.ts";
 import { Regularizers } from "./regularizers.ts";
 import { freshRunState, type RunState } from "./run-state.ts";
 import { checkSessionFits, dataConfig, describeSession, inputShape } from "./session-fit.ts";
@@ -88,8 +89,9 @@ const DROPOUT_STREAM = 2;
 export function setUpRun(options: TrainOptions): Run {
   const { device = "cpu", resume } = options;
   using checkpoint = resume === undefined ? undefined : openModelFile(resumableCheckpoint(resume));
-  const { settings, overridden } = settingsOf(options, device, checkpoint);
-  const modelConfig = modelConfigOf(options, checkpoint);
+  using donor = openDonor(options);
+  const { settings, overridden } = settingsOf({ ...options, freeze: freezeOf(options) }, device, checkpoint);
+  const modelConfig = modelConfigOf(options, checkpoint ?? (options.frozenCore === undefined ? undefined : donor));
   const store = openStimulusStore({ memory: options.dataMemory, cacheFolder: options.dataCache });
   const prepared = prepareSessions(options, modelConfig, checkpoint, store);
   const place = placeOf(options, settings, checkpoint);
@@ -99,9 +101,12 @@ export function setUpRun(options: TrainOptions): Run {
   try {
     if (checkpoint) loadParameters(twin, checkpoint);
     else initializeReadoutBiases(twin, prepared, twin.logRates);
+    const notes = donor ? takeOver(twin, prepared, donor, settings.freeze) : [];
+    freezeParts(twin, settings.freeze);
     run = { ...place, ...assembleRun(twin, prepared, modelConfig, settings, device, options.dataOnDevice) };
     if (checkpoint) restore(run, checkpoint, options);
     run.warnings.unshift(...overridden);
+    run.notes.push(...notes);
     if (store.mapped > 0) run.notes.push(mappedNote(store));
     makeFolder(run.directory);
     return run;
@@ -110,6 +115,53 @@ export function setUpRun(options: TrainOptions): Run {
     else twin.dispose();
     throw error;
   }
+}
+
+/**
+ * The file that parts are taken from.
+ *
+ * @throws UserError when two are asked for, one beside a checkpoint to continue from, or a freeze without one
+ */
+function openDonor({ frozenCore, pretrainedCheckpoint, freezeVision, resume }: TrainOptions): ModelFile | undefined {
+  const path = frozenCore ?? pretrainedCheckpoint;
+  if (frozenCore !== undefined && pretrainedCheckpoint !== undefined) {
+    throw new UserError("Cannot train: both a frozen core and a pretrained checkpoint were given", {
+      hint: "--frozen-core takes over the whole core; leave out --pretrained-checkpoint.",
+    });
+  }
+  if (path !== undefined && resume !== undefined) {
+    throw new UserError(`Cannot resume with parts of "${path}": the checkpoint has all parameters`, {
+      hint: "Leave out --frozen-core and --pretrained-checkpoint; what was frozen stays frozen.",
+    });
+  }
+  if (freezeVision && pretrainedCheckpoint === undefined && resume === undefined) {
+    throw new UserError("Cannot freeze vision that was never trained", {
+      hint: "Say where it comes from: --pretrained-checkpoint.",
+    });
+  }
+  return path === undefined ? undefined : openModelFile(bestCheckpoint(path));
+}
+
+function freezeOf({ freeze, frozenCore, freezeVision }: TrainOptions): Freeze | undefined {
+  if (frozenCore !== undefined) return "core";
+  return freezeVision ? "vision" : freeze;
+}
+
+/** Copies what is asked for and says so. */
+function takeOver(twin: Twin, prepared: readonly PreparedSession[], donor: ModelFile, freeze: Freeze): string[] {
+  verifyParameters(donor);
+  if (freeze === "core") {
+    copyCore(twin, donor);
+    return [`the core of ${donor.path} is taken over and does not train`];
+  }
+  const fresh = copyVision(
+    twin,
+    prepared.map(({ session: name }) => ({ name })),
+    donor,
+  );
+  const adapters = fresh.length === 0 ? "all adapters" : `adapters but for ${fresh.join(", ")}`;
+  const trains = freeze === "vision" ? "and do not train" : "and go on training";
+  return [`frontend, convnet and ${adapters} are taken from ${donor.path} ${trains}`];
 }
 
 /** Frees weights, moments and buffers. */
@@ -134,7 +186,8 @@ function assembleRun(
   twin.to({ device });
   for (const where of new Set(["cpu", device])) seedDefaultGenerator(mixSeeds(settings.seed, DROPOUT_STREAM), where);
 
-  const regularizers = new Regularizers(modelConfig.regularization, twin.namedParameters(), settings);
+  const trainable = [...twin.namedParameters()].filter(({ tensor }) => tensor.requiresGrad);
+  const regularizers = new Regularizers(modelConfig.regularization, trainable, settings);
   const { excludedFromDecay } = regularizers;
   const optimizer = new AdamW(parameterGroups(twin.namedParameters(), { ...settings, excludedFromDecay }));
   const lossOptions = { logInput: twin.logRates, precision: settings.precision, device };
@@ -292,13 +345,14 @@ function placeOf(
   settings: TrainingSettings,
   checkpoint: ModelFile | undefined,
 ): { name: string; directory: string } {
-  const { modelConfig, maxDatasets = DEFAULT_MAX_DATASETS, checkpointDir, experimentName: given } = options;
+  const { modelConfig, maxDatasets = DEFAULT_MAX_DATASETS, checkpointDir, experimentName: given, frozenCore } = options;
   const before = checkpoint && resolve(dirname(checkpoint.path));
   const mode = settings.homogeneousBatches ? "sgpu" : "ddp";
-  const automatic = experimentName(typeof modelConfig === "string" ? modelConfig : "model", mode, {
-    ...settings,
-    maxDatasets,
-  });
+  const naming = { ...settings, maxDatasets };
+  const automatic =
+    frozenCore === undefined
+      ? experimentName(typeof modelConfig === "string" ? modelConfig : "model", mode, naming)
+      : frozenCoreName(frozenCore, naming);
   const name = given ?? (before ? basename(before) : automatic);
   const directory = resolve(checkpointDir ?? (before ? dirname(before) : "checkpoints"), name);
   if (directory !== before && existsSync(lastCheckpoint(directory))) {

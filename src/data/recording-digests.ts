@@ -21,14 +21,14 @@ export type Verification = "sha256" | "crc32" | "none";
  * @returns what was compared, or null when the folder has no such recording
  * @throws UserError that names the covariates that differ, or anything `openRecording` throws
  */
-export function verifyRecording(folder: string, type: string, session = ""): Verification | null {
+export function verifyDigests(folder: string, type: string, session = ""): Verification | null {
   const recording = openRecording(folder, type, session);
   if (recording === null) return null;
-  if (existsSync(join(folder, `${type}.safetensors`))) return verifyDigests(recording, join(folder, `${type}.json`));
-  return verifyChecksums(join(folder, `${type}.dset`));
+  if (existsSync(join(folder, `${type}.safetensors`))) return compareColumns(recording, join(folder, `${type}.json`));
+  return compareStorages(join(folder, `${type}.dset`));
 }
 
-function verifyDigests(recording: Recording, jsonPath: string): Verification {
+function compareColumns(recording: Recording, jsonPath: string): Verification {
   const stated = existsSync(jsonPath) ? readRecordingHeader(jsonPath).sha256 : undefined;
   if (stated === undefined) return "none";
   const damaged = recording.keys().filter((key) => columnDigest(recording.column(key)) !== stated[key]);
@@ -40,7 +40,7 @@ function verifyDigests(recording: Recording, jsonPath: string): Verification {
   );
 }
 
-function verifyChecksums(path: string): Verification {
+function compareStorages(path: string): Verification {
   const archive = new ZipArchive(path);
   try {
     const stated = [...archive.entries.keys()].map((name) => archive.verifyEntry(name));

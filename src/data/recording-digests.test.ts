@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openSafetensors } from "../formats/safetensors.ts";
+import { verifyDigests } from "./recording-digests.ts";
 import { writeRecording } from "./recording-files.ts";
 import { fakeRecording } from "./session.fake.ts";
-import { verifyRecording } from "./verify-recording.ts";
 
 const RAW = join(import.meta.dirname, "../../test/fixtures/data/raw/Syn_2020-01-01");
 
@@ -22,14 +22,14 @@ function flip(path: string, at: number): void {
   writeFileSync(path, bytes);
 }
 
-describe("verifyRecording()", () => {
+describe("verifyDigests()", () => {
   test("accepts what was written, and finds one changed bit of a covariate by its digest", () => {
     const root = folder();
     writeRecording(root, fakeRecording("gaborium"));
-    expect(verifyRecording(root, "gaborium")).toBe("sha256");
+    expect(verifyDigests(root, "gaborium")).toBe("sha256");
     const path = join(root, "gaborium.safetensors");
     flip(path, openSafetensors(path).tensor("eyepos").location!.offset + 100);
-    expect(() => verifyRecording(root, "gaborium", "Fake_2020-01-01")).toThrow(
+    expect(() => verifyDigests(root, "gaborium", "Fake_2020-01-01")).toThrow(
       expect.objectContaining({
         name: "UserError",
         message: expect.stringContaining('"Fake_2020-01-01/gaborium" is damaged: the bytes of eyepos do not'),
@@ -42,20 +42,18 @@ describe("verifyRecording()", () => {
     const root = folder();
     const path = join(root, "gaborium.dset");
     copyFileSync(join(RAW, "gaborium.dset"), path);
-    expect(verifyRecording(root, "gaborium")).toBe("crc32");
+    expect(verifyDigests(root, "gaborium")).toBe("crc32");
     const bytes = readFileSync(path);
     // The middle of such a file is the stimulus.
     flip(path, Math.floor(bytes.length / 2));
-    expect(() => verifyRecording(root, "gaborium")).toThrow(
-      /gaborium\.dset.*checksum of its entry "gaborium\/data\/\d/,
-    );
+    expect(() => verifyDigests(root, "gaborium")).toThrow(/gaborium\.dset.*checksum of its entry "gaborium\/data\/\d/);
   });
 
   test("says when a file states nothing, and when there is none", () => {
     const root = folder();
     writeRecording(root, fakeRecording("gaborium"));
     rmSync(join(root, "gaborium.json"));
-    expect(verifyRecording(root, "gaborium")).toBe("none");
-    expect(verifyRecording(root, "backimage")).toBeNull();
+    expect(verifyDigests(root, "gaborium")).toBe("none");
+    expect(verifyDigests(root, "backimage")).toBeNull();
   });
 });
