@@ -52,7 +52,7 @@ describe("inspectData()", () => {
     expect(inspectData(dataset, { maxDatasets: 1 }).sessions[0]!.verified).toBeNull();
     const [session] = inspectData(dataset, { maxDatasets: 1, verify: true }).sessions;
     expect(new Set(Object.values(session!.verified!))).toEqual(new Set(["sha256"]));
-    expect(formatDataReport({ sessions: [session!], failures: [], strict: false })).toContain(
+    expect(formatDataReport({ sessions: [session!], failures: [], warnings: [], strict: false })).toContain(
       "backimage has its SHA-256",
     );
 
@@ -96,7 +96,7 @@ describe("formatDataReport()", () => {
     expect(text).toMatch(/\nlook at: future, .*half_valid_bins/);
     expect(text).toMatch(/\n {2}half_valid_bins, 1 of 1 sessions: .* Set strict_validity: true/);
     expect(text.split("\n").at(-1)).toMatch(
-      /^in all: 1 sessions, 6 units, 0\.01 hours, .* spikes, stimuli .*, the rest /,
+      /^in all: 1 sessions, 6 units, 0\.\d minutes, .* spikes, stimuli .*, the rest /,
     );
   });
 });

@@ -59,6 +59,8 @@ export interface SessionReport {
 export interface DataReport {
   readonly sessions: readonly SessionReport[];
   readonly failures: readonly { readonly session: string; readonly problem: string }[];
+  /** Spellings and keys of the files that are accepted but should not be relied on. */
+  readonly warnings: readonly string[];
   /** Whether doubts count as failures. */
   readonly strict: boolean;
 }
@@ -83,7 +85,7 @@ export interface InspectDataOptions {
  */
 export function inspectData(path: string, options: InspectDataOptions = {}): DataReport {
   const { dataDir, maxDatasets, verify, onSession } = options;
-  const { sessions: configs } = loadDatasetConfigs(path, { maxDatasets });
+  const { sessions: configs, warnings } = loadDatasetConfigs(path, { maxDatasets });
   const strict = options.strict ?? configs.some(({ strict_data }) => strict_data);
   const sessions: SessionReport[] = [];
   const failures: { session: string; problem: string }[] = [];
@@ -93,14 +95,14 @@ export function inspectData(path: string, options: InspectDataOptions = {}): Dat
       const verified = verify ? verifySession(config, dataDir ?? config.data_dir) : null;
       const store = StimulusStore.counting();
       const prepared = prepareSession(config, { dataDir, strict: false, store, keepKeys: ["trial_inds"] });
-      const { quality, warnings } = qualityOf(prepared);
-      sessions.push({ ...report(prepared, store), quality, verified, warnings: [...prepared.warnings, ...warnings] });
+      const { quality, warnings: about } = qualityOf(prepared);
+      sessions.push({ ...report(prepared, store), quality, verified, warnings: [...prepared.warnings, ...about] });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       failures.push({ session: config.session, problem: [error.message, error.hint].filter(Boolean).join("\n") });
     }
   }
-  return { sessions, failures, strict };
+  return { sessions, failures, warnings, strict };
 }
 
 /** Whether training would go through: no session fails and, when strict, none has doubts. */
@@ -179,8 +181,9 @@ function report(
 }
 
 /** A report as text for a terminal. */
-export function formatDataReport({ sessions, failures, strict }: DataReport): string {
+export function formatDataReport({ sessions, failures, warnings, strict }: DataReport): string {
   const blocks = sessions.map(formatSession);
+  if (warnings.length > 0) blocks.push(warnings.map((warning) => `warning: ${warning}`).join("\n"));
   const doubts = formatDoubts(sessions, strict);
   if (doubts !== "") blocks.push(doubts);
   if (failures.length > 0) {
@@ -203,7 +206,7 @@ function formatDoubts(sessions: readonly SessionReport[], strict: boolean): stri
     const [{ session, message, remedy }] = alike as [(typeof all)[number]];
     const where = new Set(alike.map((doubt) => doubt.session)).size;
     const others = new Set(alike.map((doubt) => doubt.message)).size - 1;
-    const more = others === 0 ? "" : ` and ${others} more like it`;
+    const more = others === 0 ? "" : ` (and ${others} more like it)`;
     return `${name}, ${where} of ${sessions.length} sessions: ${session}: ${message}${more}. ${remedy}`;
   });
   const head = strict
@@ -290,7 +293,7 @@ function totalLine(sessions: readonly SessionReport[]): string {
   return [
     `in all: ${sessions.length} sessions`,
     `${sum(({ units }) => units)} units`,
-    `${hours.toFixed(2)} hours`,
+    hours < 1 ? `${(60 * hours).toFixed(1)} minutes` : `${hours.toFixed(1)} hours`,
     `${ofTypes(({ samples }) => samples.train)} training and ${ofTypes(({ samples }) => samples.val)} validation samples`,
     `${Math.round(ofTypes(({ spikes }) => spikes))} spikes`,
     `stimuli ${formatBytes(sum(({ memory }) => memory.stimulus))}, the rest ${formatBytes(sum(({ memory }) => memory.rest))}`,

@@ -61,7 +61,7 @@ describe("train({ frozenCore })", () => {
     const names = [...before.keys()].filter(isCore);
     expect(names.length).toBeGreaterThan(3);
     for (const name of names) expect(after.get(name), name).toBe(before.get(name));
-    expect(events[1]!.metrics.train_loss).toBeLessThan(events[0]!.metrics.train_loss!);
+    expect(events[1]!.metrics.train_loss_epoch).toBeLessThan(events[0]!.metrics.train_loss_epoch!);
 
     const { twin, sessions } = loadTwin(result.last);
     expect(sessions.map(({ name }) => name)).toEqual(["Luke_2025-08-04", "Allen_2022-02-16"]);

@@ -52,7 +52,9 @@ describe("convert nwb", () => {
     const { status, stderr } = await run("convert nwb session.nwb");
     expect([status !== 0, stderr]).toEqual([true, expect.stringContaining("--session <subject>_<date> and --type")]);
     expect((await run(`convert nwb session.nwb ${NAMES} --crop 3:2,0:1`)).stderr).toContain("such as 10:60,20:70");
-    expect((await run(`convert nwb session.nwb ${NAMES} --trials a --trial-length 5`)).stderr).toContain("cannot be used with option");
+    expect((await run(`convert nwb session.nwb ${NAMES} --trials a --trial-length 5`)).stderr).toContain(
+      "cannot be used with option",
+    );
   });
 
   test("ends in one sentence and a hint on files that cannot be used, and writes nothing", async () => {

@@ -1,9 +1,9 @@
 /**
  * @file The stimulus of a converted recording: frames `[frames, height, width]`, 8-bit grey levels or float32.
  */
-import { rowLength } from "../../data/column.ts";
+import { memoryColumn, rowLength } from "../../data/column.ts";
 import { UserError } from "../../errors.ts";
-import { bytesPerElement, type NdArray, zerosArray } from "../../formats/array.ts";
+import { bytesPerElement, elementCount, type NdArray, zerosArray } from "../../formats/array.ts";
 import type { LazyArray } from "../../formats/lazy.ts";
 import { AreaAverage } from "./area-average.ts";
 import { convertedColumn } from "./converted-column.ts";
@@ -72,8 +72,17 @@ export function readStimulus(source: LabelledArray, options: StimulusOptions): S
   const dtype = options.dtype ?? (array.dtype === "uint8" && isPlain ? "uint8" : "float32");
   const pixels = convertedColumn({ array, label }, { dtype, scale, offset });
   const isSmaller = size[0] !== fileHeight || size[1] !== fileWidth;
-  const column = isSmaller ? new SmallerFrames(pixels, crop, size) : pixels;
+  const column = isSmaller ? inMemory(new SmallerFrames(pixels, crop, size)) : pixels;
   return { column, label, warnings: checkValues(label, column) };
+}
+
+/** Most bytes of smaller frames that are held in memory. */
+const HELD_BYTES = 2 ** 29;
+
+/** Frames are read three times until they are written and compared: those that cost work are made once, if they fit. */
+function inMemory(frames: LazyArray): LazyArray {
+  const bytes = elementCount(frames.shape) * bytesPerElement(frames.dtype);
+  return bytes <= HELD_BYTES ? memoryColumn(frames.read()) : frames;
 }
 
 /** Bytes of whole frames that are read at a time to make smaller ones. */
