@@ -24,6 +24,7 @@ export interface TrainFlags extends Partial<Omit<TrainingSettings, "precision">>
   maxDatasets?: number;
   checkpointDir?: string;
   experimentName?: string;
+  checkpointEvery?: number;
   frozenCore?: string;
   pretrainedCheckpoint?: string;
   freezeVision?: boolean;
@@ -120,6 +121,11 @@ export function addTrainFlags(command: Command): Command {
     .option("--seed <number>", "of initialisation, shuffling and dropout (default: 0)", wholeNumber(0))
     .option("--checkpoint-dir <dir>", "folder with a folder for every experiment (default: checkpoints)")
     .option("--experiment-name <name>", "the run's folder (default: made from model and settings)")
+    .option(
+      "--checkpoint-every <steps>",
+      "also write the last checkpoint within epochs (default: after each)",
+      wholeNumber(1),
+    )
     .option("--resume <path>", "checkpoint to continue from, or a run's folder for its last one")
     .option("--override-on-resume", "accept settings, sessions or data that differ from the checkpoint's")
     .option(

@@ -2,7 +2,7 @@
  * @file From what a user names, a checkpoint or the folder of a run, to the file of a checkpoint.
  */
 
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { MODEL_KEY, openTensorFile } from "./tensor-file.ts";
@@ -17,6 +17,17 @@ export function lastCheckpoint(directory: string): string {
 /** Path of the file with the training state beside a checkpoint. */
 export function statePath(path: string): string {
   return path.replace(/\.safetensors$/, ".state.safetensors");
+}
+
+/** Path of the training state that a checkpoint had before it was last replaced; it is there only while one is replaced. */
+export function previousStatePath(path: string): string {
+  return path.replace(/\.safetensors$/, ".previous.state.safetensors");
+}
+
+/** Removes what killed processes left half-written in the folder of a run. */
+export function removeUnfinished(directory: string): void {
+  const unfinished = readdirSync(directory).filter((name) => /^\..*\.safetensors\.[0-9a-f]{12}\.tmp$/.test(name));
+  for (const name of unfinished) rmSync(join(directory, name), { force: true });
 }
 
 /**

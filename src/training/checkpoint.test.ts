@@ -1,11 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { UserError } from "../errors.ts";
 import { AdamW, setNumThreads, tensorStats } from "../torch/index.ts";
 import { loadTrainingState } from "./checkpoint.ts";
-import { statePath } from "./checkpoint-files.ts";
+import { previousStatePath, statePath } from "./checkpoint-files.ts";
 import { saveModelFile } from "./model-file.ts";
 import { parameterGroups } from "./optimizers.ts";
 import { saveTiny, tinyInfo, tinyTwin } from "./tiny-checkpoint.fake.ts";
@@ -84,6 +84,22 @@ describe("loadTrainingState()", () => {
     const expected = Array.from(weight.toTypedArray() as Float32Array, (g) => Math.fround(g) * 0.1);
     expect(Array.from(expAvg.toTypedArray() as Float32Array)).toEqual(expected.map((m) => expect.closeTo(m, 7)));
     for (const moments of optimizer.state.values()) for (const t of Object.values(moments)) t.dispose();
+    twin.dispose();
+  });
+
+  test("finds the state of a model file whose replacement was cut off between the two files", () => {
+    const path = join(folder, "cut.safetensors");
+    saveTiny(path, 5);
+    // What is there when a process dies after it has put the new state in its place, and before the new model file.
+    renameSync(statePath(path), previousStatePath(path));
+    saveTiny(join(folder, "new.safetensors"), 6);
+    renameSync(statePath(join(folder, "new.safetensors")), statePath(path));
+    const twin = tinyTwin(0);
+    const counted = () => loadTrainingState(path, optimizerOf(twin), "cpu");
+    expect(counted()).toEqual({ counted: 5 });
+    saveTiny(path, 7);
+    expect(counted()).toEqual({ counted: 7 });
+    expect(existsSync(previousStatePath(path))).toBe(false);
     twin.dispose();
   });
 

@@ -6,12 +6,13 @@
  * <name>.state.safetensors   AdamW's moments and step counts, random states, and the trainer's counters
  * ```
  *
- * Both are written beside their final places first and then put there, so that a crash or a full disk leaves the previous
- * pair as it was.
+ * Both are written beside their final places first and then put there, the state before the model. Meanwhile the state that
+ * was there stays under another name, so that at every moment there is a model file whose state is there too: a crash, a full
+ * disk or a killed process leaves the previous checkpoint or the new one.
  */
 
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { UserError } from "../errors.ts";
 import type { SafetensorsFile } from "../formats/safetensors.ts";
 import {
@@ -23,7 +24,7 @@ import {
   setDefaultGeneratorState,
   type Tensor,
 } from "../torch/index.ts";
-import { statePath } from "./checkpoint-files.ts";
+import { previousStatePath, statePath } from "./checkpoint-files.ts";
 import { startModelFile } from "./model-file.ts";
 import type { ModelInfo } from "./model-info.ts";
 import { MODEL_KEY, openTensorFile, SCHEMA, STATE_KEY, startTensorFile } from "./tensor-file.ts";
@@ -47,9 +48,24 @@ export function saveCheckpoint(path: string, twin: Module, info: ModelInfo, trai
     const state = { schema: SCHEMA, save_id, run: training.run };
     using stateFile = startTensorFile(statePath(path), stateTensors(training), STATE_KEY, state);
     using modelFile = startModelFile(path, twin, info, save_id);
+    const [current, previous] = [statePath(path), previousStatePath(path)];
+    // One that a killed process left behind belongs to the model file that is there, unless its own state does.
+    if (existsSync(current) && !belongs(path, previous)) renameSync(current, previous);
     stateFile.finish();
     modelFile.finish();
+    rmSync(previous, { force: true });
   });
+}
+
+/** Whether a file is the training state of the model file that is there now. */
+function belongs(path: string, state: string): boolean {
+  return existsSync(path) && existsSync(state) && saveId(path, MODEL_KEY) === saveId(state, STATE_KEY);
+}
+
+function saveId(path: string, key: string): unknown {
+  const { file, description } = openTensorFile(path, key);
+  file.close();
+  return description.save_id;
 }
 
 function stateTensors({ optimizer, device }: TrainingState): Map<string, Tensor> {
@@ -71,18 +87,17 @@ function stateTensors({ optimizer, device }: TrainingState): Map<string, Tensor>
  * @throws UserError when the state's file is missing, damaged or belongs to another checkpoint or model
  */
 export function loadTrainingState<Run>(path: string, optimizer: AdamW, device: string): Run {
-  const model = openTensorFile(path, MODEL_KEY);
-  model.file.close();
-  if (!existsSync(statePath(path))) {
+  const stored = [statePath(path), previousStatePath(path)].find((state) => belongs(path, state)) ?? statePath(path);
+  if (!existsSync(stored)) {
     throw new UserError(`Cannot resume from "${path}": there is no "${statePath(path)}"`, {
       hint: "The checkpoint can be evaluated, but to continue the run its training state is needed as well.",
     });
   }
-  const { file, description } = openTensorFile(statePath(path), STATE_KEY);
+  const { file, description } = openTensorFile(stored, STATE_KEY);
   try {
-    if (description.save_id !== model.description.save_id) {
+    if (description.save_id !== saveId(path, MODEL_KEY)) {
       throw new UserError(`Cannot resume from "${path}": "${statePath(path)}" was saved with another checkpoint`, {
-        hint: "Saving was interrupted between the two. Resume from one of the epoch=… checkpoints beside it.",
+        hint: "One of the two was replaced. Resume from one of the epoch=… checkpoints beside it.",
       });
     }
     scope(() => {

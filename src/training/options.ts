@@ -103,6 +103,8 @@ export interface TrainOptions extends Partial<TrainingSettings>, TrainEvents {
   resume?: string | undefined;
   /** When resuming: accept settings, sessions or data that differ from the checkpoint's. */
   overrideOnResume?: boolean | undefined;
+  /** Optimiser steps between two writings of `last` within an epoch; it is written after every epoch in any case. */
+  checkpointEvery?: number | undefined;
   trackers?: readonly Tracker[] | undefined;
   /** Stops after the current optimiser step and writes `last`. */
   signal?: AbortSignal | undefined;

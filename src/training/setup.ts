@@ -29,7 +29,7 @@ import type { Twin } from "../models/twin.ts";
 import { AdamW, Generator, seedDefaultGenerator } from "../torch/index.ts";
 import { initializeReadoutBiases } from "./bias-init.ts";
 import { loadTrainingState } from "./checkpoint.ts";
-import { bestCheckpoint, lastCheckpoint, resumableCheckpoint } from "./checkpoint-files.ts";
+import { bestCheckpoint, lastCheckpoint, removeUnfinished, resumableCheckpoint } from "./checkpoint-files.ts";
 import { loadParameters, type ModelFile, openModelFile, verifyParameters } from "./model-file.ts";
 import type { ModelSession } from "./model-info.ts";
 import { checkInputsServed, checkInputWidths, inputWarnings } from "./model-inputs.ts";
@@ -109,6 +109,7 @@ export function setUpRun(options: TrainOptions): Run {
     run.notes.push(...notes);
     if (store.mapped > 0) run.notes.push(mappedNote(store));
     makeFolder(run.directory);
+    removeUnfinished(run.directory);
     return run;
   } catch (error) {
     if (run) disposeRun(run);

@@ -136,6 +136,7 @@ class Trainer {
         if (update.skipped) this.recordSkip(gradNorm);
         else if (++state.globalStep % STEPS_PER_RECORD === 0) this.logStep();
         this.health.afterUpdate(update, report);
+        this.saveBetween(epoch);
       }
       this.options.onStep?.({
         epoch,
@@ -301,6 +302,14 @@ class Trainer {
   }
 
   // --- checkpoints -------------------------------------------------------------------------------------------------------
+
+  /** Writes `last` within an epoch, as often as asked for. What follows is the same with and without it. */
+  private saveBetween(epoch: number): void {
+    const { state, sampler } = this.job;
+    const { checkpointEvery: every } = this.options;
+    if (every === undefined || state.batch === sampler.batchesPerEpoch) return;
+    if (state.globalStep > 0 && state.globalStep % every === 0) this.saveLast(epoch);
+  }
 
   private saveLast(epoch: number): void {
     this.save(lastCheckpoint(this.job.directory), epoch);

@@ -24,18 +24,21 @@ export interface CliResult {
 export interface CliOptions {
   cwd?: string;
   env?: Record<string, string>;
+  /** Called with the process as soon as there is one. */
+  onStart?: (child: ChildProcess) => void;
   /** Called with the process and everything on its standard error so far, whenever there is more. */
   onStderr?: (child: ChildProcess, text: string) => void;
 }
 
 /** Runs `visioncore <args>` to its end. */
-export function runCli(args: readonly string[], { cwd, env, onStderr }: CliOptions = {}): Promise<CliResult> {
+export function runCli(args: readonly string[], { cwd, env, onStart, onStderr }: CliOptions = {}): Promise<CliResult> {
   const child = spawn(process.execPath, ["--import", TSX, MAIN, ...args], {
     cwd,
     // One thread: tests run beside each other.
     env: { ...process.env, OMP_NUM_THREADS: "1", NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  onStart?.(child);
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
