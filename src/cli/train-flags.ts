@@ -31,6 +31,7 @@ export interface TrainFlags extends Partial<Omit<TrainingSettings, "precision">>
   resume?: string;
   overrideOnResume?: boolean;
   printConfig?: boolean;
+  dryRun?: boolean;
   json?: boolean;
 }
 
@@ -137,6 +138,7 @@ export function addTrainFlags(command: Command): Command {
       "start from frontend, convnet and known sessions' adapters of this model file or run",
     )
     .option("--freeze-vision", "with --pretrained-checkpoint: what was taken over does not train")
+    .option("--dry-run", "set everything up, try a few steps, say what the run needs and how long it takes, and stop")
     .option("--print-config", "show every resolved value and where it came from, and stop")
     .option("--json", "print the result as JSON");
   addDeviceFlags(command);
@@ -145,8 +147,19 @@ export function addTrainFlags(command: Command): Command {
 
 /** The trainer's options for the flags; what is about this process only is left out. */
 export function trainOptions(flags: TrainFlags): Omit<TrainOptions, "precision"> {
-  const { device, gpu, threads, printConfig, json, datasetConfigs, dataMemory, dataOnDevice, precision, ...options } =
-    flags;
+  const {
+    device,
+    gpu,
+    threads,
+    printConfig,
+    dryRun,
+    json,
+    datasetConfigs,
+    dataMemory,
+    dataOnDevice,
+    precision,
+    ...options
+  } = flags;
   const bytes = (gibibytes: number | undefined) => (gibibytes === undefined ? undefined : gibibytes * 2 ** 30);
   return {
     ...options,

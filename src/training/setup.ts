@@ -69,6 +69,8 @@ export interface Run {
   state: RunState;
   /** What the user should know, one sentence each. */
   warnings: string[];
+  /** Bytes of the data that lie in memory. */
+  dataBytes: number;
   /** What is good to know about the model: the lags it sees. */
   notes: string[];
 }
@@ -107,7 +109,10 @@ export function setUpRun(options: TrainOptions): Run {
     if (checkpoint) restore(run, checkpoint, options);
     run.warnings.unshift(...overridden);
     run.notes.push(...notes);
-    if (store.mapped > 0) run.notes.push(mappedNote(store));
+    if (store.mapped > 0) {
+      run.dataBytes -= store.mapped;
+      run.notes.push(mappedNote(store));
+    }
     makeFolder(run.directory);
     removeUnfinished(run.directory);
     return run;
@@ -230,8 +235,18 @@ function assembleRun(
         .map(({ session }) => `Session ${session} has no validation samples and no part in the score`),
       ...regularizers.warnings,
     ],
+    dataBytes: bytesInMemory(prepared),
     notes: [...(report?.notes ?? [])],
   };
+}
+
+/** Of all columns that are kept; stimuli that are mapped do not count. */
+function bytesInMemory(prepared: readonly PreparedSession[]): number {
+  const recordings = prepared.flatMap(({ train }) => train.recordings);
+  return recordings.reduce((bytes, recording) => {
+    const columns = recording.keys().map((key) => recording.get(key).data.byteLength);
+    return columns.reduce((sum, size) => sum + size, bytes);
+  }, 0);
 }
 
 function mappedNote({ inMemory, mapped, budget }: StimulusStore): string {

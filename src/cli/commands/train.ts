@@ -17,6 +17,7 @@ export function trainCommand(): Command {
   const command = describeCommand("train", "Train a twin of all sessions of a dataset file, or continue a run.", [
     "train --model-config experiments/model_configs/demo.yaml --dataset-configs demo/data/dataset.yaml",
     "train --model_config M.yaml --dataset_configs_path D.yaml --batch_size 256 --gpu 0 --precision bf16-mixed",
+    "train --model-config M.yaml --dataset-configs D.yaml --batch-size 256 --dry-run",
     "train --resume checkpoints/my_run",
   ]);
   return addTrainFlags(command).action(runTrain);
@@ -34,6 +35,14 @@ async function runTrain(flags: TrainFlags, command: Command): Promise<void> {
   if (flags.printConfig) {
     const { printRunConfig } = await import("../print-config.ts");
     print(printRunConfig(options, device));
+    return;
+  }
+  if (flags.dryRun) {
+    const { dryRun } = await import("../../training/dry-run.ts");
+    const { formatDryRun } = await import("../format-dry-run.ts");
+    const found = dryRun(options);
+    if (flags.json) printJson(found);
+    else print(formatDryRun(found));
     return;
   }
   const { runTraining } = await import("../run-training.ts");
