@@ -5,6 +5,7 @@
  * whose duration grows linearly with amplitude, which by itself gives the main sequence (peak speed rises and
  * saturates with amplitude). Rates and sizes are those of marmosets looking at images, or holding fixation.
  */
+import { GAZE_STYLES, type GazeStyle, type IntervalSpec } from "./gaze-styles.ts";
 import type { Random } from "./random.ts";
 
 /** `free-viewing` explores a square field; `fixation` stays near its centre and makes microsaccades. */
@@ -19,6 +20,8 @@ export interface EyeTraceOptions {
   rateHz: number;
   /** Half the side of the square that fixation points fall in, degrees (free viewing only). */
   fieldDeg: number;
+  /** Default `GAZE_STYLES.ideal`. */
+  style?: GazeStyle;
 }
 
 /** One saccade or microsaccade of a trace. */
@@ -44,32 +47,29 @@ export interface EyeTrace {
 
 type Point = readonly [x: number, y: number];
 
-/** Spread of the drift around the fixation point (degrees) and the time over which it forgets (seconds). */
-const DRIFT_DEG = 0.05;
-const DRIFT_S = 0.4;
 /** Inertia of the eye: drift is smoothed over this time, seconds. */
 const DRIFT_SMOOTHING_S = 0.015;
-/** Spread of fixation points around the target while fixating, degrees; their differences are the microsaccades. */
-const FIXATION_SPREAD_DEG = 0.15;
 /** Share of free-viewing eye movements that only adjust the fixation point. */
 const CORRECTIVE_SHARE = 0.15;
 const SMALLEST_SACCADE_DEG = 0.1;
 
 /** Gaze of one trial, with its saccades. */
-export function eyeTrace(random: Random, { mode, frames, rateHz, fieldDeg }: EyeTraceOptions): EyeTrace {
-  const gaze = driftTrace(random, frames, rateHz);
+export function eyeTrace(random: Random, options: EyeTraceOptions): EyeTrace {
+  const { mode, frames, rateHz, fieldDeg, style = GAZE_STYLES.ideal } = options;
+  const gaze = driftTrace(random, frames, rateHz, style);
   const saccades: Saccade[] = [];
-  let point = firstPoint(random, mode, fieldDeg);
+  let point = firstPoint(random, mode, fieldDeg, style);
   let frame = 0;
   while (frame < frames) {
-    const onset = frame + Math.round(fixationDuration(random, mode) * rateHz);
+    const onset =
+      frame + Math.round(fixationDuration(random, mode === "fixation" ? style.fixation : style.freeViewing) * rateHz);
     addPoint(gaze, frame, Math.min(onset, frames), point);
     frame = onset;
     if (onset >= frames) break;
 
-    const target = nextPoint(random, mode, fieldDeg, point);
+    const target = nextPoint(random, mode, fieldDeg, point, style);
     const amplitude = Math.hypot(target[0] - point[0], target[1] - point[1]);
-    const duration = saccadeDuration(amplitude) * random.logNormal(1, 0.07);
+    const duration = (style.saccadeS + style.saccadeSPerDeg * amplitude) * random.logNormal(1, 0.07);
     const moving = Math.ceil(duration * rateHz);
     for (let k = 0; k < moving && onset + k < frames; k++) {
       const progress = minimumJerk(k / (duration * rateHz));
@@ -91,24 +91,21 @@ export function eyeTrace(random: Random, { mode, frames, rateHz, fieldDeg }: Eye
   };
 }
 
-/** Duration of a saccade in seconds for its amplitude in degrees: 21 ms plus 2.2 ms per degree. */
-function saccadeDuration(amplitudeDeg: number): number {
-  return 0.021 + 0.0022 * amplitudeDeg;
-}
-
 /** Share of the way covered at a share `s` of the time on the smoothest path from rest to rest. */
 function minimumJerk(s: number): number {
   return s ** 3 * (10 - 15 * s + 6 * s * s);
 }
 
 /** Ornstein-Uhlenbeck drift with inertia, [frames, 2] degrees. */
-function driftTrace(random: Random, frames: number, rateHz: number): Float64Array {
+function driftTrace(random: Random, frames: number, rateHz: number, style: GazeStyle): Float64Array {
   const out = new Float64Array(2 * frames);
-  const keep = Math.exp(-1 / (DRIFT_S * rateHz));
-  const kick = DRIFT_DEG * Math.sqrt(1 - keep * keep);
+  const { driftVariation } = style;
+  const deviation = style.driftDeg * (driftVariation > 0 ? random.logNormal(1, driftVariation) : 1);
+  const keep = Math.exp(-1 / (style.driftS * rateHz));
+  const kick = deviation * Math.sqrt(1 - keep * keep);
   const follow = 1 - Math.exp(-1 / (DRIFT_SMOOTHING_S * rateHz));
   for (let axis = 0; axis < 2; axis++) {
-    let target = random.normal(0, DRIFT_DEG);
+    let target = random.normal(0, deviation);
     let position = target;
     for (let t = 0; t < frames; t++) {
       target = keep * target + kick * random.normal();
@@ -120,25 +117,27 @@ function driftTrace(random: Random, frames: number, rateHz: number): Float64Arra
 }
 
 /** Seconds until the next eye movement. */
-function fixationDuration(random: Random, mode: GazeMode): number {
-  const [median, longest] = mode === "free-viewing" ? [0.26, 1] : [0.5, 2];
+function fixationDuration(random: Random, { median, logDeviation, shortest, longest }: IntervalSpec): number {
   let duration: number;
-  do duration = random.logNormal(median, 0.4);
-  while (duration < 0.1 || duration > longest);
+  do duration = random.logNormal(median, logDeviation);
+  while (duration < shortest || duration > longest);
   return duration;
 }
 
-function firstPoint(random: Random, mode: GazeMode, fieldDeg: number): Point {
-  const spread = mode === "free-viewing" ? fieldDeg / 3 : FIXATION_SPREAD_DEG;
+function firstPoint(random: Random, mode: GazeMode, fieldDeg: number, style: GazeStyle): Point {
+  const spread = mode === "free-viewing" ? fieldDeg / 3 : style.fixationSpreadDeg;
   return nearCentre(random, spread, fieldDeg);
 }
 
-function nextPoint(random: Random, mode: GazeMode, fieldDeg: number, from: Point): Point {
+function nextPoint(random: Random, mode: GazeMode, fieldDeg: number, from: Point, style: GazeStyle): Point {
+  const { fixationSpreadDeg, fixationReturn } = style;
   const corrective = mode === "free-viewing" && random.chance(CORRECTIVE_SHARE);
   for (;;) {
     let to: Point;
     if (mode === "fixation") {
-      to = nearCentre(random, FIXATION_SPREAD_DEG, fieldDeg);
+      // Points past the target, with the noise that keeps their spread as it is.
+      const noise = nearCentre(random, fixationSpreadDeg * Math.sqrt(1 - fixationReturn ** 2), fieldDeg);
+      to = [noise[0] - fixationReturn * from[0], noise[1] - fixationReturn * from[1]];
     } else {
       const amplitude = corrective ? random.logNormal(0.4, 0.4) : random.logNormal(2.2, 0.65);
       const direction = random.uniform(0, 2 * Math.PI);

@@ -43,7 +43,9 @@ export function naturalImage(random: Random, size: number, ppd: number): GreyIma
 
 /** Grey level of a contrast in [-1, 1], clipped to 0 … 254. */
 export function greyLevel(contrast: number): number {
-  return MEAN_GREY + Math.round(MEAN_GREY * Math.max(-1, Math.min(1, contrast)));
+  if (contrast >= 1) return 2 * MEAN_GREY;
+  if (contrast <= -1) return 0;
+  return MEAN_GREY + Math.floor(MEAN_GREY * contrast + 0.5);
 }
 
 function paintDisc(random: Random, canvas: Float32Array, size: number, radius: number, ppd: number): void {

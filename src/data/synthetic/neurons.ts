@@ -35,6 +35,17 @@ export interface PlantedUnit {
   semisaturation: number | null;
   /** Depth of the suppression and rebound around saccades, as a share of the rate; 0 for none. */
   saccade_modulation: number;
+  /**
+   * Adaptation divides the evoked rate by 1 + adaptation·(its recent mean)/mean_rate; 0 for none. The recent mean forgets
+   * over `adaptation_ms`.
+   */
+  adaptation: number;
+  adaptation_ms: number;
+  /** Standard deviation of the log of the gain that the population shares; 0 for none. */
+  gain_fluctuation: number;
+  /** Time after a spike without another, and time constant of the recovery that follows, milliseconds; 0 for none. */
+  refractory_ms: number;
+  recovery_ms: number;
   /** Mean rate over the session and rate without stimulus, spikes per second. */
   mean_rate: number;
   baseline: number;
@@ -53,6 +64,12 @@ export interface PopulationOptions {
   normalization?: boolean;
   /** Largest planted depth of saccadic modulation; 0 switches it off. Default 0.3. */
   saccadeModulation?: number;
+  /** Median strength of adaptation. Default 0, none. */
+  adaptation?: number;
+  /** Mean strength of the shared gain fluctuations: standard deviation of the log gain. Default 0, none. */
+  gainFluctuations?: number;
+  /** Mean absolute refractory period, and time constant of the recovery, milliseconds. Default 0, none. */
+  refractoryMs?: number;
 }
 
 /** Length of every temporal kernel, seconds: 12 lags at 120 Hz. */
@@ -61,15 +78,17 @@ const KERNEL_S = 0.1;
 const KERNEL_ORDER = 5;
 
 /** Draws a population, half simple and half complex cells. Gains are left at 1 until the stimuli are known. */
-export function drawUnits(
-  random: Random,
-  { units, rfSpreadDeg, normalization = true, saccadeModulation = 0.3 }: PopulationOptions,
-): PlantedUnit[] {
+export function drawUnits(random: Random, options: PopulationOptions): PlantedUnit[] {
+  const { units, rfSpreadDeg, normalization = true, saccadeModulation = 0.3 } = options;
+  const { adaptation = 0, gainFluctuations = 0, refractoryMs = 0 } = options;
   return Array.from({ length: units }, (_, i) => {
     const own = random.stream(i);
     const kind = i % 2 === 0 ? "simple" : "complex";
     const meanRate = clamp(own.logNormal(14, 0.5), 5, 40);
     const sf = clamp(own.logNormal(2.4, 0.3), 1.5, 4);
+    // Streams of their own: these came later, and must not shift what the unit is tuned to.
+    const adapting = own.stream("adaptation");
+    const refractory = own.stream("refractory");
     return {
       kind,
       x: clamp(own.normal(0, rfSpreadDeg / 2), -rfSpreadDeg, rfSpreadDeg),
@@ -85,6 +104,11 @@ export function drawUnits(
       exponent: kind === "simple" ? own.uniform(1.2, 1.6) : own.uniform(1.8, 2.2),
       semisaturation: normalization ? own.uniform(0.08, 0.16) : null,
       saccade_modulation: own.uniform(0, saccadeModulation),
+      adaptation: adaptation * adapting.logNormal(1, 0.3),
+      adaptation_ms: adapting.uniform(200, 600),
+      gain_fluctuation: gainFluctuations * own.stream("gain").uniform(0.5, 1.5),
+      refractory_ms: refractoryMs * refractory.uniform(0.8, 1.2),
+      recovery_ms: refractoryMs * refractory.uniform(0.8, 1.2),
       mean_rate: meanRate,
       baseline: meanRate * own.uniform(0.15, 0.35),
       max_rate: clamp(meanRate * own.uniform(5, 8), 60, 180),

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -263,20 +263,20 @@ function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y));
 }
 
+const filesBelow = (folder: string) =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => statSync(join(folder, file)).isFile());
+
 describe("synthesize()", () => {
   const root = mkdtempSync(join(tmpdir(), "visioncore-synth-"));
   afterAll(() => rmSync(root, { recursive: true }));
 
   test("writes recordings, saccades and configuration that belong together", async () => {
     const out = join(root, "tiny");
-    const progress: string[] = [];
-    const result = await synthesize({
-      out,
-      preset: "tiny",
-      seed: SEED,
-      onProgress: ({ done, total, session }) => progress.push(`${done}/${total} ${session}`),
-    });
-    expect(progress).toEqual(["1/2 Synth_2024-01-01", "2/2 Synth_2024-01-02"]);
+    const progress: { done: number; total: number; session: string }[] = [];
+    const result = await synthesize({ out, preset: "tiny", seed: SEED, onProgress: (now) => progress.push(now) });
+    expect([...new Set(progress.map((one) => one.session))]).toEqual(["Synth_2024-01-01", "Synth_2024-01-02"]);
+    expect(progress.map(({ done }) => done)).toEqual(progress.map(({ done }) => done).sort((x, y) => x - y));
+    expect(progress.at(-1)!.done).toBe(progress.at(-1)!.total);
 
     const name = result.sessions[1]!;
     const wanted = generateSession({ ...PRESETS.tiny, name }, SEED, "tiny");
@@ -301,19 +301,49 @@ describe("synthesize()", () => {
     }
   });
 
-  test("stops between sessions when aborted, without a dataset file", async () => {
+  test("stops between trials when aborted, leaves no unfinished session, and goes on where it was", async () => {
     const out = join(root, "aborted");
     const controller = new AbortController();
     const run = synthesize({
       out,
       preset: "tiny",
-      seed: 1,
-      onProgress: () => controller.abort(),
+      seed: SEED,
+      onProgress: ({ done, total, session: name }) => {
+        if (name === "Synth_2024-01-02" && done > 0.8 * total) controller.abort();
+      },
       signal: controller.signal,
     });
     await expect(run).rejects.toThrow(/abort/i);
-    expect(existsSync(join(out, "Synth_2024-01-01", "backimage.safetensors"))).toBe(true);
+    expect(readdirSync(join(out, "sessions"))).toEqual(["Synth_2024-01-01.yaml"]);
+    expect(readdirSync(join(out, "Synth_2024-01-02"))).toEqual(["saccades"]);
     expect(existsSync(join(out, "dataset.yaml"))).toBe(false);
+
+    const kept = statSync(join(out, "Synth_2024-01-01", "backimage.safetensors")).ino;
+    const result = await synthesize({ out, preset: "tiny", seed: SEED });
+    expect(result.kept).toBe(1);
+    expect(statSync(join(out, "Synth_2024-01-01", "backimage.safetensors")).ino).toBe(kept);
+    for (const file of filesBelow(out)) {
+      expect(readFileSync(join(out, file)).equals(readFileSync(join(root, "tiny", file))), file).toBe(true);
+    }
+  });
+
+  test("makes a session anew that was made with other options", async () => {
+    const out = join(root, "changed");
+    await synthesize({ out, preset: "tiny", seed: 1, sessions: 1, units: 2 });
+    rmSync(join(out, "dataset.yaml"));
+    const { kept } = await synthesize({ out, preset: "tiny", seed: 1, sessions: 1, units: 3 });
+    expect(kept).toBe(0);
+    const stored = openSession(out, { session: "Synth_2024-01-01", lab: "yates", eye: "right" });
+    expect(stored.open("gratings")!.column("robs").shape[1]).toBe(3);
+  });
+
+  test("gives the same first session whatever their number", async () => {
+    const out = join(root, "single");
+    await synthesize({ out, preset: "tiny", seed: SEED, sessions: 1 });
+    const session = "Synth_2024-01-01";
+    for (const file of filesBelow(join(out, session))) {
+      expect(readFileSync(join(out, session, file)).equals(readFileSync(join(root, "tiny", session, file)))).toBe(true);
+    }
   });
 
   test("refuses to write over a dataset", async () => {

@@ -8,14 +8,16 @@ import type { SessionSpec } from "./presets.ts";
 import type { StimulusType } from "./stimuli.ts";
 import { cropAroundGaze, cropCorner, gazePixel, RATE_HZ, sessionScreen, type Trial } from "./trials.ts";
 
-/** Raised whenever the same seed starts to give other recordings. */
-const GENERATOR_VERSION = 1;
+/** The version is raised whenever the same seed starts to give other recordings. */
+export const GENERATOR = { name: "visioncore synth", version: 1 } as const;
 
 /** A trial with its responses. */
 export interface RespondedTrial extends Trial {
-  /** Expected counts per frame, and the counts drawn from them, both [frames, units]. */
+  /** Expected counts per frame that stimulus and eye movements explain, and the counts drawn, both [frames, units]. */
   expected: Float32Array;
   counts: Float32Array;
+  /** The latent [frames] of the shared gain and the expected counts [frames, units] given it; undefined without one. */
+  shared: { latent: Float32Array; expected: Float32Array } | undefined;
 }
 
 /** A saccade of a session: seconds and 240 Hz samples on the recording clock, positions in degrees. */
@@ -37,16 +39,12 @@ export interface SaccadeRecord {
 }
 
 /**
- * The keys of one recording in storage order; rows are the frames of its trials, one trial after the other.
+ * The keys of a trial's recording in storage order; rows are frames. A recording is its trials, one below the other.
  *
- * `psth_inds` exists for `fixrsvp` only, `sf` and `ori` for `gratings` only. `trial_inds` is int64 for the image
- * stimuli and float64 for the others, as laboratories store it.
+ * `psth_inds` exists for `fixrsvp` only, `sf`, `ori` and `stim_phase` for `gratings` only. `trial_inds` is int64 for the
+ * image stimuli and float64 for the others, as laboratories store it.
  */
-export function recordingColumns(trials: readonly RespondedTrial[], spec: SessionSpec): Map<string, NdArray> {
-  return joinRows(trials.map((trial) => trialColumns(trial, spec)));
-}
-
-function trialColumns(trial: RespondedTrial, spec: SessionSpec): Map<string, NdArray> {
+export function trialColumns(trial: RespondedTrial, spec: SessionSpec): Map<string, NdArray> {
   const { type, frames, gaze } = trial;
   const screen = sessionScreen(spec.ppd);
   const perFrame = <T extends Float64Array | BigInt64Array>(data: T, value: (t: number) => T[number]): T => {
@@ -123,12 +121,17 @@ function trialColumns(trial: RespondedTrial, spec: SessionSpec): Map<string, NdA
       float64((t) => grating(t).ori),
     );
   }
+  if (trial.phase !== undefined) add("stim_phase", "float32", [spec.cropSize, spec.cropSize], trial.phase);
   add("true_rates", "float32", [spec.units], trial.expected);
+  if (trial.shared !== undefined) {
+    add("full_rates", "float32", [spec.units], trial.shared.expected);
+    add("shared_gain", "float32", [], trial.shared.latent);
+  }
   return columns;
 }
 
-/** Recordings with the same keys, one below the other. */
-function joinRows(parts: readonly Map<string, NdArray>[]): Map<string, NdArray> {
+/** Tables with the same keys, one below the other. */
+export function joinRows(parts: readonly Map<string, NdArray>[]): Map<string, NdArray> {
   const joined = new Map<string, NdArray>();
   for (const [key, first] of parts[0] ?? []) {
     const columns = parts.map((part) => part.get(key)!);
@@ -161,7 +164,7 @@ export function recordingMetadata(
     ppd,
     screen_resolution: [width, height],
     roi_src: cropAroundGaze(spec.cropSize),
-    generator: { name: "visioncore synth", version: GENERATOR_VERSION, ...origin },
+    generator: { ...GENERATOR, ...origin },
     planted: { units },
   };
 }

@@ -1,11 +1,14 @@
 import { describe, expect, test } from "vitest";
+import { unitDrive as bankDrive, filterBank } from "./filter-bank.ts";
 import { greyLevel } from "./images.ts";
 import { drawUnits, type PlantedUnit, spatialFilters, temporalKernel } from "./neurons.ts";
 import { Random } from "./random.ts";
-import { expectedCounts, saccadicCourse, unitDrive, withCalibratedGains } from "./responses.ts";
+import { expectedCounts, saccadicCourse, withCalibratedGains } from "./responses.ts";
 
 const layout = { size: 21, ppd: 16, rateHz: 240 };
 const [simple, complex] = drawUnits(new Random(5), { units: 2, rfSpreadDeg: 0.1 }) as [PlantedUnit, PlantedUnit];
+
+const unitDrive = (units: PlantedUnit[], stim: Uint8Array) => bankDrive(filterBank(units, layout), stim);
 
 /** A standing grating of the unit's own frequency, [frames, size, size]. */
 function grating(unit: PlantedUnit, phaseDeg: number, orientation = unit.orientation, frames = 40): Uint8Array {
@@ -23,8 +26,7 @@ function grating(unit: PlantedUnit, phaseDeg: number, orientation = unit.orienta
 }
 const PHASES = [0, 30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 330];
 /** Largest drive over the trial, for every phase. */
-const phaseTuning = (unit: PlantedUnit) =>
-  PHASES.map((phase) => Math.max(...unitDrive([unit], grating(unit, phase), layout)));
+const phaseTuning = (unit: PlantedUnit) => PHASES.map((phase) => Math.max(...unitDrive([unit], grating(unit, phase))));
 
 describe("drawUnits()", () => {
   const units = drawUnits(new Random(6), { units: 200, rfSpreadDeg: 0.3 });
@@ -95,7 +97,7 @@ describe("unitDrive()", () => {
 
   test.each([simple, complex])("prefers the planted orientation ($kind)", (unit) => {
     const best = (orientation: number) =>
-      Math.max(...PHASES.map((phase) => Math.max(...unitDrive([unit], grating(unit, phase, orientation), layout))));
+      Math.max(...PHASES.map((phase) => Math.max(...unitDrive([unit], grating(unit, phase, orientation)))));
     expect(best(unit.orientation)).toBeGreaterThan(2 * best(unit.orientation + 45));
     expect(best(unit.orientation)).toBeGreaterThan(5 * best(unit.orientation + 90));
   });
@@ -103,17 +105,16 @@ describe("unitDrive()", () => {
   test("grows less than in proportion to contrast with normalisation", () => {
     const faint = grating(simple, simple.phase).map((grey) => 127 + Math.round((grey - 127) / 2));
     const ratio = (unit: PlantedUnit) =>
-      Math.max(...unitDrive([unit], grating(simple, simple.phase), layout)) /
-      Math.max(...unitDrive([unit], faint, layout));
+      Math.max(...unitDrive([unit], grating(simple, simple.phase))) / Math.max(...unitDrive([unit], faint));
     expect(ratio({ ...simple, semisaturation: null })).toBeCloseTo(2 ** simple.exponent, 1);
     expect(ratio(simple)).toBeLessThan(0.8 * 2 ** simple.exponent);
   });
 
   test("gives several units what each gets alone", () => {
     const stim = grating(simple, 45);
-    const both = unitDrive([simple, complex], stim, layout);
-    expect(both.filter((_, i) => i % 2 === 0)).toEqual(unitDrive([simple], stim, layout));
-    expect(both.filter((_, i) => i % 2 === 1)).toEqual(unitDrive([complex], stim, layout));
+    const both = unitDrive([simple, complex], stim);
+    expect(both.filter((_, i) => i % 2 === 0)).toEqual(unitDrive([simple], stim));
+    expect(both.filter((_, i) => i % 2 === 1)).toEqual(unitDrive([complex], stim));
   });
 });
 
@@ -121,7 +122,7 @@ describe("withCalibratedGains()", () => {
   test("gives every unit its planted mean rate", () => {
     const random = new Random(8);
     const drives = [300, 200].map((frames) => Float32Array.from({ length: 2 * frames }, () => random.uniform() ** 3));
-    const units = withCalibratedGains([simple, complex], drives);
+    const units = withCalibratedGains([simple, complex], drives, 240);
     units.forEach((unit, n) => {
       const counts = drives.flatMap((drive) => [
         ...expectedCounts(units, drive, new Float32Array(drive.length / 2), 240),
@@ -129,6 +130,41 @@ describe("withCalibratedGains()", () => {
       const own = counts.filter((_, i) => i % 2 === n);
       expect((240 * own.reduce((sum, value) => sum + value, 0)) / own.length / unit.mean_rate).toBeCloseTo(1, 4);
     });
+  });
+});
+
+describe("expectedCounts() with adaptation", () => {
+  const adapting: PlantedUnit = { ...simple, adaptation: 1, adaptation_ms: 300, gain: 1, saccade_modulation: 0 };
+  const frames = 960;
+  const drive = new Float32Array(frames).fill(adapting.mean_rate);
+  const evoked = (unit: PlantedUnit, from: Float32Array) =>
+    expectedCounts([unit], from, new Float32Array(from.length), 240).map((count) => 240 * count - unit.baseline);
+
+  test("lowers the response to a sustained stimulus, over its time constant and to the stated level", () => {
+    const rates = evoked(adapting, drive);
+    const full = evoked({ ...adapting, adaptation: 0 }, drive)[0]!;
+    expect(rates[0]).toBeCloseTo(full, 3);
+    // In the steady state r·(1 + r/mean_rate) is the unadapted rate.
+    const settled = rates[frames - 1]!;
+    expect(settled * (1 + settled / adapting.mean_rate)).toBeCloseTo(full, 2);
+    expect(settled / full).toBeLessThan(0.75);
+    const halfway = rates.findIndex((rate) => rate < (full + settled) / 2);
+    expect(halfway / 240).toBeGreaterThan(0.05);
+    expect(halfway / 240).toBeLessThan(0.3);
+  });
+
+  test("recovers in a pause", () => {
+    const paused = drive.map((value, t) => (t >= 480 && t < 720 ? 0 : value));
+    const rates = evoked(adapting, paused);
+    expect(rates[720]! / rates[479]!).toBeGreaterThan(1.2);
+  });
+
+  test("keeps the planted mean rate", () => {
+    const random = new Random(9);
+    const drives = [Float32Array.from({ length: 2000 }, () => random.uniform() ** 3)];
+    const units = withCalibratedGains([{ ...adapting }], drives, 240);
+    const counts = expectedCounts(units, drives[0]!, new Float32Array(2000), 240);
+    expect((240 * counts.reduce((sum, value) => sum + value, 0)) / 2000 / adapting.mean_rate).toBeCloseTo(1, 4);
   });
 });
 

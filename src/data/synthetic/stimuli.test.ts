@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { naturalImage } from "./images.ts";
+import { greyLevel, naturalImage } from "./images.ts";
 import { Random } from "./random.ts";
 import {
   backimageScene,
@@ -123,6 +123,21 @@ describe("gratingsScene()", () => {
       ] as const) {
         expect(match(sf, ori)).toBeGreaterThan(3 * match(otherSf, otherOri));
       }
+    }
+  });
+});
+
+describe("gratingsScene().paintPhase()", () => {
+  test("gives phases in (0, 2π] whose cosine is what the screen shows", () => {
+    for (const frame of [0, 57, 400]) {
+      const phases = new Float32Array(SIZE * SIZE);
+      scenes.gratings.paintPhase(frame, ROW, COL, SIZE, phases);
+      const crop = painted("gratings", frame);
+      expect(Math.min(...phases)).toBeGreaterThan(0);
+      expect(Math.max(...phases)).toBeLessThanOrEqual(Math.fround(2 * Math.PI));
+      phases.forEach((phase, i) => {
+        expect(Math.abs(greyLevel(0.7 * Math.cos(phase)) - crop[i]!)).toBeLessThanOrEqual(1);
+      });
     }
   });
 });

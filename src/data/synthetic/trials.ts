@@ -1,7 +1,10 @@
 /**
  * @file The course of a session: which trial is shown when, where the eye looks, and the crops that fall on the retina.
  */
+
 import { eyeTrace, type Saccade } from "./eye-traces.ts";
+import { measuredGaze } from "./eye-tracker.ts";
+import { GAZE_STYLES, type GazeStyle } from "./gaze-styles.ts";
 import type { GreyImage } from "./images.ts";
 import type { BlockSpec, SessionSpec } from "./presets.ts";
 import type { Random } from "./random.ts";
@@ -39,15 +42,20 @@ export interface PlannedTrial {
 
 /** A trial as recorded. */
 export interface Trial extends PlannedTrial {
-  /** [frames, 2] degrees. */
+  /** Gaze as the eye tracker reports it, [frames, 2] degrees. */
   gaze: Float64Array;
+  /** Of the eye itself. */
   saccades: Saccade[];
   /** [frames] 1 where the eye tracker is valid. */
   valid: Uint8Array;
-  /** [frames, size, size] grey levels. */
+  /** Crops around the gaze that the tracker reports, [frames, size, size] grey levels. */
   stim: Uint8Array;
+  /** Crops around where the eye really looked; the same array when the tracker is perfect. */
+  retina: Uint8Array;
   /** Spatial frequency and orientation in a frame; only gratings have them. */
   grating: ((frame: number) => { sf: number; ori: number }) | undefined;
+  /** Phases of `stim`, [frames, size, size] radians in (0, 2π]; only gratings have them, if the session stores them. */
+  phase: Float32Array | undefined;
 }
 
 /** The screen of a session: 40 × 22.5 degrees, of which the gaze uses the central 10 × 10. */
@@ -82,6 +90,7 @@ export function sessionImages(random: Random, spec: SessionSpec): GreyImage[] {
 
 /**
  * Runs a trial: eye trace, tracker validity, scene and crops.
+ * Units see the scene around where the eye looks, recordings hold the scene around where the tracker says it looks.
  *
  * @param random the session's stream; each type, trial and purpose uses a stream below it
  * @param images of {@link sessionImages}
@@ -94,23 +103,55 @@ export function runTrial(
 ): Trial {
   const { type, index, frames } = planned;
   const screen = sessionScreen(spec.ppd);
-  const { gaze, saccades } = eyeTrace(random.stream(type, "gaze", index), {
+  const style: GazeStyle = GAZE_STYLES[spec.gaze ?? "ideal"];
+  const trace = eyeTrace(random.stream(type, "gaze", index), {
     mode: type === "fixrsvp" ? "fixation" : "free-viewing",
     frames,
     rateHz: RATE_HZ,
     fieldDeg: screen.fieldDeg,
+    style,
   });
+  const gaze =
+    style.tracker === null
+      ? trace.gaze
+      : measuredGaze(random.stream(type, "tracker noise", index), trace, RATE_HZ, style.tracker);
   const valid = trackerValidity(random.stream(type, "tracker", index), frames);
   const content = random.stream(type, "stimulus", index);
   const gratings = type === "gratings" ? gratingsScene(content, screen, frames) : undefined;
   const scene = gratings ?? otherScene(type, content, screen, spec.cropSize, images);
-  const pixels = spec.cropSize ** 2;
-  const stim = new Uint8Array(frames * pixels);
+  const crops = (around: Float64Array) => paintCrops(scene.paint, screen, spec.cropSize, around, Uint8Array);
+  const stim = crops(gaze);
+  return {
+    ...planned,
+    gaze,
+    saccades: trace.saccades,
+    valid,
+    stim,
+    retina: gaze === trace.gaze ? stim : crops(trace.gaze),
+    grating: gratings?.at,
+    phase:
+      gratings === undefined || spec.stimPhase !== true
+        ? undefined
+        : paintCrops(gratings.paintPhase, screen, spec.cropSize, gaze, Float32Array),
+  };
+}
+
+/** Paints the crop around every gaze position, [frames, size, size]. */
+function paintCrops<T extends Uint8Array | Float32Array>(
+  paint: (frame: number, row: number, col: number, size: number, crop: T) => void,
+  screen: Screen,
+  size: number,
+  gaze: Float64Array,
+  Values: new (length: number) => T,
+): T {
+  const frames = gaze.length / 2;
+  const pixels = size * size;
+  const crops = new Values(frames * pixels);
   for (let t = 0; t < frames; t++) {
-    const [row, col] = cropCorner(screen, spec.cropSize, gaze[2 * t]!, gaze[2 * t + 1]!);
-    scene.paint(t, row, col, spec.cropSize, stim.subarray(t * pixels, (t + 1) * pixels));
+    const [row, col] = cropCorner(screen, size, gaze[2 * t]!, gaze[2 * t + 1]!);
+    paint(t, row, col, size, crops.subarray(t * pixels, (t + 1) * pixels) as T);
   }
-  return { ...planned, gaze, saccades, valid, stim, grating: gratings?.at };
+  return crops;
 }
 
 function otherScene(
