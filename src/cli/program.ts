@@ -13,6 +13,7 @@ import { importCommand } from "./commands/import.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { schemaCommand } from "./commands/schema.ts";
 import { setupCommand } from "./commands/setup.ts";
+import { sweepCommand } from "./commands/sweep.ts";
 import { synthCommand } from "./commands/synth.ts";
 import { trainCommand } from "./commands/train.ts";
 import { verifyCommand } from "./commands/verify.ts";
@@ -29,6 +30,7 @@ export function buildProgram(): Command {
   const commands = [
     demoCommand(),
     trainCommand(),
+    sweepCommand(),
     evalCommand(),
     synthCommand(),
     convertCommand(),

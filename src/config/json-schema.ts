@@ -9,12 +9,14 @@ import { z } from "zod";
 import { ParentFileSchema, SessionFileSchema } from "./dataset.ts";
 import { MappingFileSchema } from "./mapping-file.ts";
 import { ModelConfigSchema } from "./model.ts";
+import { SweepFileSchema } from "./sweep-file.ts";
 
 const SCHEMAS = {
   "model.schema.json": ModelConfigSchema,
   "dataset.schema.json": ParentFileSchema,
   "session.schema.json": SessionFileSchema,
   "mapping.schema.json": MappingFileSchema,
+  "sweep.schema.json": SweepFileSchema,
 };
 
 /** Name of a schema file. */

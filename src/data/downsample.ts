@@ -11,7 +11,7 @@ import type { LazyArray } from "../formats/lazy.ts";
 import { rowLength } from "./column.ts";
 
 /** Keys that count something in a frame: summed over a bin. */
-const SUMMED = new Set(["robs", "true_rates"]);
+const SUMMED = new Set(["robs", "true_rates", "full_rates"]);
 
 /** Keys that show something in a frame: the first frame of a bin stands for it. */
 const PICKED = new Set(["stim", "stim_phase", "ori", "sf", "psth_inds"]);
@@ -68,7 +68,7 @@ function trialBoundaryWithin(trialInds: Float64Array, start: number, factor: num
 /**
  * Down-samples one covariate, reading it in blocks.
  *
- * Counts (`robs`, `true_rates`) are summed; `stim`, `stim_phase`, `ori`, `sf` take the first frame of the bin;
+ * Counts (`robs`, `true_rates`, `full_rates`) are summed; `stim`, `stim_phase`, `ori`, `sf` take the first frame of the bin;
  * `psth_inds` too, divided by the factor and rounded down; everything else is averaged in its own element type, int64
  * rounded towards zero, other integers and booleans as float32.
  *

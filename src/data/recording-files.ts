@@ -52,6 +52,11 @@ export function openRecording(folder: string, type: string, session = ""): Recor
   return new Recording(type, covariates, metadata, session);
 }
 
+/** Files that {@link openRecording} may read, whether they exist or not. */
+export function recordingFiles(folder: string, type: string): string[] {
+  return ["safetensors", "json", "dset"].map((extension) => join(folder, `${type}.${extension}`));
+}
+
 function openOwnFormat(tensorsPath: string, jsonPath: string, type: string, session: string): Recording {
   const { tensors } = openSafetensors(tensorsPath);
   const recordingOf = (columns: Iterable<readonly [string, LazyArray]>, metadata: Record<string, unknown>) =>

@@ -18,7 +18,7 @@ import { didYouMean, UserError } from "../errors.ts";
 import { type MissingPct, readTruncation } from "./missing-pct.ts";
 import type { Recording } from "./recording.ts";
 import { type Verification, verifyDigests } from "./recording-digests.ts";
-import { openRecording } from "./recording-files.ts";
+import { openRecording, recordingFiles } from "./recording-files.ts";
 import { readUnitQuality, truncationPath, type UnitQuality } from "./unit-quality.ts";
 
 /** Where the recordings of one session come from. */
@@ -40,6 +40,8 @@ export interface FolderSession extends Session {
    * Throws a UserError when it is damaged.
    */
   verify(type: string): Verification | null;
+  /** Files that preparing these types may read, whether they exist or not. */
+  files(types: readonly string[]): string[];
   /** How well units were isolated. Throws a UserError when a file about it is damaged. */
   quality(cids: readonly number[]): UnitQuality;
 }
@@ -74,6 +76,11 @@ export function openSession(dataDir: string, { session, lab, eye }: SessionLocat
     name: session,
     open: (type) => inFirstFolder((folder) => openRecording(folder, type, session)),
     verify: (type) => inFirstFolder((folder) => verifyDigests(folder, type, session)),
+    files: (types) => [
+      ...folders.flatMap((folder) => types.flatMap((type) => recordingFiles(folder, type))),
+      truncation,
+      ...["spike_times.npy", "spike_clusters.npy"].map((file) => join(root, "spikes", file)),
+    ],
     quality: (cids) => readUnitQuality(root, cids),
     types: () => [...new Set(folders.flatMap(recordingTypes))].sort(),
     missingPct: existsSync(truncation) ? fromWindows : undefined,

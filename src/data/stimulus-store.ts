@@ -6,6 +6,7 @@
  * are copied once into a file of the cache folder, under a name made from what they depend on: the recording (path, size,
  * time of last change), the position within it, and the frames that are kept. A recording that changes gets another file.
  */
+import { constants } from "node:buffer";
 import { createHash } from "node:crypto";
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -22,6 +23,12 @@ import { downsampleColumn, pickFrames } from "./downsample.ts";
 /** Part of the file names: raise it when the content of cached files changes. */
 const CACHE_VERSION = 1;
 
+/** Where bytes begin in a file. */
+export interface FileLocation {
+  readonly path: string;
+  readonly offset: number;
+}
+
 /** Memory that stimuli may take, shared by the sessions of a run, and what happens to those it does not suffice for. */
 export class StimulusStore {
   /** Bytes of stimuli that lie in memory, and in mapped files. */
@@ -31,6 +38,7 @@ export class StimulusStore {
   readonly budget: number;
   readonly #cacheFolder: string | undefined;
   readonly #isDry: boolean;
+  readonly #locations = new WeakMap<object, FileLocation>();
 
   /** A store that only counts: stimuli have their shape but no values. For looking at data without reading them. */
   static counting(): StimulusStore {
@@ -53,7 +61,7 @@ export class StimulusStore {
    * @param column [frames, ...] at the recorded rate
    * @param starts first frame of every bin, undefined without down-sampling
    * @param factor frames of a bin
-   * @throws UserError when the cache folder cannot be written
+   * @throws UserError when the cache folder cannot be written, or the stimulus has more bytes than an array can have
    */
   hold(column: LazyArray, starts: Int32Array | undefined, factor: number): NdArray {
     const shape = [starts?.length ?? column.shape[0]!, ...column.shape.slice(1)];
@@ -62,6 +70,7 @@ export class StimulusStore {
       this.inMemory += bytes;
       return { dtype: "uint8", shape, data: new Uint8Array(0) };
     }
+    if (bytes > constants.MAX_LENGTH) throw tooLarge(bytes);
     const fits = this.inMemory + bytes <= this.budget;
     const file = fits ? undefined : this.#fileOf(column, starts, factor);
     if (file === undefined) {
@@ -69,7 +78,14 @@ export class StimulusStore {
       return starts === undefined ? column.read() : downsampleColumn("stim", column, starts, factor);
     }
     this.mapped += bytes;
-    return { dtype: "uint8", shape, data: mapFile(file.path, file.offset, bytes) };
+    const data = mapFile(file.path, file.offset, bytes);
+    this.#locations.set(data, file);
+    return { dtype: "uint8", shape, data };
+  }
+
+  /** Where the bytes of a stimulus lie that this store has mapped. */
+  locationOf({ data }: NdArray): FileLocation | undefined {
+    return this.#locations.get(data);
   }
 
   /** A file with exactly these frames in a row, made if need be; undefined when there can be none. */
@@ -77,7 +93,7 @@ export class StimulusStore {
     column: LazyArray,
     starts: Int32Array | undefined,
     factor: number,
-  ): { path: string; offset: number } | undefined {
+  ): FileLocation | undefined {
     const { location } = column;
     if (starts === undefined && location !== undefined) return location;
     if (location === undefined || this.#cacheFolder === undefined) return undefined;
@@ -105,20 +121,28 @@ export class StimulusStore {
 
 /** Where stimuli of a run lie, see {@link openStimulusStore}. */
 export interface StimulusStoreOptions {
-  /** Bytes of stimuli in memory; half of the available memory when absent. */
+  /** Bytes of stimuli in memory; when absent, half of the available memory, or none if a folder for copies is given. */
   memory?: number | undefined;
-  /** Folder for copies of the others; `stimuli` in the user's cache when absent. */
-  cacheFolder?: string | undefined;
+  /** Folder for copies of the others; `stimuli` in the user's cache when absent, none when false. */
+  cacheFolder?: string | false | undefined;
 }
 
 /** The store of a run. */
 export function openStimulusStore({ memory, cacheFolder }: StimulusStoreOptions = {}): StimulusStore {
-  const budget = memory ?? process.availableMemory() / 2;
+  const budget = memory ?? (cacheFolder ? 0 : process.availableMemory() / 2);
+  if (cacheFolder === false) return new StimulusStore(budget);
   return new StimulusStore(budget, cacheFolder ?? join(userCache(thisMachine()), "stimuli"));
 }
 
+function tooLarge(bytes: number): UserError {
+  return new UserError(
+    `Cannot hold a stimulus of ${bytes} bytes: this version of Node.js has arrays of ${constants.MAX_LENGTH} at most`,
+    { hint: "Divide the recording into several types, or use a newer version of Node.js." },
+  );
+}
+
 /** A name for the frames of one recording: changes with the recording and with what is kept of it. */
-function cacheKey(column: LazyArray, { path, offset }: { path: string; offset: number }, kept: Int32Array): string {
+function cacheKey(column: LazyArray, { path, offset }: FileLocation, kept: Int32Array): string {
   const { size, mtimeMs, ino } = statSync(path);
   const hash = createHash("sha256");
   hash.update(JSON.stringify([CACHE_VERSION, realpathSync(path), size, mtimeMs, ino, offset, column.shape]));

@@ -10,7 +10,7 @@ import { print } from "../terminal.ts";
 export function schemaCommand(): Command {
   return describeCommand(
     "schema",
-    "Write the JSON Schemas of model, dataset, session and mapping files for your editor.",
+    "Write the JSON Schemas of model, dataset, session, mapping and sweep files for your editor.",
     ["schema --out schema", 'echo "# yaml-language-server: $schema=schema/model.schema.json" | cat - my_model.yaml'],
   )
     .option("--out <dir>", "folder to write to; made if missing", "schema")
