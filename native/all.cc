@@ -7,6 +7,7 @@
 #include "autograd.cc"
 #include "runtime.cc"
 #include "mapping.cc"
+#include "gather.cc"
 
 static napi_value init(napi_env env, napi_value exports) {
   Env::open(env);
@@ -16,6 +17,7 @@ static napi_value init(napi_env env, napi_value exports) {
   exportAutograd(env, exports);
   exportRuntime(env, exports);
   exportMapping(env, exports);
+  exportGather(env, exports);
   return exports;
 }
 

@@ -4,19 +4,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 // A mapped file starts at a page, the bytes that were asked for anywhere within it.
 struct MappedSpan {
-  void* start;
+  char* start;
   size_t bytes;
 };
 
+// All that is mapped, by any thread.
+static std::mutex mappedMutex;
+static std::vector<MappedSpan*> mappedSpans;
+
 static void unmap(napi_env, void*, void* hint) {
   auto* span = static_cast<MappedSpan*>(hint);
+  {
+    std::lock_guard<std::mutex> lock(mappedMutex);
+    mappedSpans.erase(std::find(mappedSpans.begin(), mappedSpans.end(), span));
+  }
   munmap(span->start, span->bytes);
   delete span;
+}
+
+static bool isMapped(const void* data) {
+  std::lock_guard<std::mutex> lock(mappedMutex);
+  return std::any_of(mappedSpans.begin(), mappedSpans.end(), [&](const MappedSpan* span) {
+    return data >= span->start && data < span->start + span->bytes;
+  });
+}
+
+// Asks the system to fetch mapped bytes that will be read soon, many ranges at once instead of page after page.
+static void fetchSoon(const char* from, size_t bytes) {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t start = reinterpret_cast<uintptr_t>(from) & ~(page - 1);
+  madvise(reinterpret_cast<void*>(start), reinterpret_cast<uintptr_t>(from) + bytes - start, MADV_WILLNEED);
 }
 
 // (path, offset, bytes) -> ArrayBuffer over these bytes of the file, read when touched. Writes stay in memory.
@@ -38,14 +61,16 @@ static napi_value mapFile(Args& a) {
   close(file);
   errno = mapError;
   if (pages == MAP_FAILED) fail("cannot map");
-  // Samples are drawn at random: reading ahead would fetch frames that nobody asked for.
+  // Samples are drawn at random: reading ahead would fetch frames that nobody asked for. See fetchSoon.
   madvise(pages, span, MADV_RANDOM);
   napi_value buffer;
-  auto* hint = new MappedSpan{pages, span};
-  if (napi_create_external_arraybuffer(a.env, static_cast<char*>(pages) + (offset - start), bytes, unmap, hint, &buffer) != napi_ok) {
-    unmap(a.env, nullptr, hint);
-    throw UsageError{"cannot make an array buffer of " + std::to_string(bytes) + " bytes"};
+  auto* hint = new MappedSpan{static_cast<char*>(pages), span};
+  {
+    std::lock_guard<std::mutex> lock(mappedMutex);
+    mappedSpans.push_back(hint);
   }
+  // When this fails, Node has thrown an exception and released the pages already.
+  if (napi_create_external_arraybuffer(a.env, static_cast<char*>(pages) + (offset - start), bytes, unmap, hint, &buffer) != napi_ok) return nullptr;
   return buffer;
 }
 

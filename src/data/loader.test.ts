@@ -71,6 +71,10 @@ function values(t: Tensor | null): number[] {
 
 /** Loads samples spread over the sets in a mixed order and compares each group with what its set serves. */
 function expectServed(sets: readonly SampleSet[], options: BatchLoaderOptions = {}): void {
+  for (const decodeOn of ["host", "device"] as const) expectServedBy(sets, { ...options, decodeOn });
+}
+
+function expectServedBy(sets: readonly SampleSet[], options: BatchLoaderOptions): void {
   const loader = new BatchLoader(sets, options);
   for (const seed of [1, 2]) {
     const plan = permutation(loader.offsets.at(-1)!, seed).slice(0, 24);

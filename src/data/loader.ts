@@ -239,12 +239,7 @@ function samplesOf({ column, samples, start }: Placed, buffer: Tensor): Tensor {
 }
 
 /** Rows of resident frames, [samples · lags], in the order of lags. */
-function residentRows(
-  { lags }: Column,
-  firsts: Int32Array,
-  recordings: Int32Array,
-  frames: Int32Array,
-): Int32Array {
+function residentRows({ lags }: Column, firsts: Int32Array, recordings: Int32Array, frames: Int32Array): Int32Array {
   const rows = new Int32Array(frames.length * lags.length);
   let at = 0;
   for (const [sample, frame] of frames.entries()) {

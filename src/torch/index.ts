@@ -3,6 +3,7 @@
  */
 
 export * from "./autograd.ts";
+export * from "./gather.ts";
 export * from "./generator.ts";
 export * from "./mapping.ts";
 export * from "./module.ts";

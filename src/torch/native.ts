@@ -66,6 +66,17 @@ export interface Native {
   setFlag(name: string, on: boolean): void;
   releaseMemory(): void;
   mapFile(path: string, offset: number, bytes: number): ArrayBuffer;
+  gatherFrames(
+    out: Handle,
+    position: number,
+    sources: readonly (Uint8Array | Float32Array)[],
+    recordings: Int32Array,
+    frames: Int32Array,
+    lags: Int32Array,
+    channels: number,
+    pixels: number,
+    normalise: boolean,
+  ): void;
   version(): string;
 }
 
