@@ -89,11 +89,7 @@ export class StimulusStore {
   }
 
   /** A file with exactly these frames in a row, made if need be; undefined when there can be none. */
-  #fileOf(
-    column: LazyArray,
-    starts: Int32Array | undefined,
-    factor: number,
-  ): FileLocation | undefined {
+  #fileOf(column: LazyArray, starts: Int32Array | undefined, factor: number): FileLocation | undefined {
     const { location } = column;
     if (starts === undefined && location !== undefined) return location;
     if (location === undefined || this.#cacheFolder === undefined) return undefined;
