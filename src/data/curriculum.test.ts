@@ -9,11 +9,11 @@ function curriculum(contrasts: number[], floor = 0.05): Curriculum {
 }
 
 describe("Curriculum", () => {
-  test("weighs by contrast, up to 1 and from the floor, and less as it warms up", () => {
-    const { weight } = { weight: (sample: number, progress: number) => made.weight(sample, progress) };
+  test("weighs by contrast, between the floor and 1, and more as it warms up", () => {
     const made = curriculum([0, 0.5, 1, 3]);
-    expect([0, 1, 2, 3].map((sample) => weight(sample, 0))).toEqual([0.05, 0.25, 0.5, 1]);
-    expect([0, 1, 2, 3].map((sample) => weight(sample, 0.5))).toEqual([0.05, 0.375, 0.75, 1]);
+    const weights = (progress: number) => [0, 1, 2, 3].map((sample) => made.weight(sample, progress));
+    expect(weights(0)).toEqual([0.05, 0.25, 0.5, 1]);
+    expect(weights(0.5)).toEqual([0.05, 0.375, 0.75, 1]);
     expect([0, 50, 100, 5000].map((batch) => made.progress(batch))).toEqual([0, 0.5, 1, 1]);
   });
 
@@ -63,6 +63,19 @@ describe("frameContrasts()", () => {
       'session "A_1", type "noise" serves no stimulus',
     );
   });
+
+  test("gives blank frames none, whatever their level", () => {
+    const stim = Float32Array.of(0.1, 0.1, 0.1, -0.3, -0.3, -0.3);
+    for (const contrast of frameContrasts({ stim, frames: 2, type: "noise" }, "A_1"))
+      expect(contrast).toBeLessThan(1e-7);
+  });
+
+  test("names the first frame with pixels that are not finite", () => {
+    const stim = Float32Array.of(1, 2, 3, Number.NaN, Number.POSITIVE_INFINITY, 1);
+    expect(() => frameContrasts({ stim, frames: 3, type: "noise" }, "A_1")).toThrow(
+      'session "A_1", type "noise", frame 1 has pixels that are not finite',
+    );
+  });
 });
 
 describe("relativeContrasts()", () => {
@@ -84,25 +97,36 @@ describe("relativeContrasts()", () => {
 });
 
 describe("sampleContrasts()", () => {
-  test("looks up each sample's own frame", () => {
-    // Frame t alternates between 0 and t.
-    const stim = Uint8Array.from({ length: 6 * 4 }, (_, i) => (i % 2) * Math.floor(i / 4));
-    const column = (dtype: "uint8" | "float32", shape: number[], data: Uint8Array | Float32Array) =>
-      ({ dtype, shape, data }) as const;
+  /** Frame t alternates between 0 and t: contrasts are 0, 1, … 5 times that of frame 1; the lower median is frame 2's. */
+  function samples(session: string, frames: number[], dtype: "uint8" | "float32" = "uint8"): SampleSet {
+    const levels = Uint8Array.from({ length: 6 * 4 }, (_, i) => (i % 2) * Math.floor(i / 4));
+    const stim = dtype === "uint8" ? levels : Float32Array.from(levels);
     const recording = new Recording("noise", [
-      ["stim", column("uint8", [6, 2, 2], stim)],
-      ["robs", column("float32", [6, 1], new Float32Array(6))],
-      ["dfs", column("float32", [6, 1], new Float32Array(6).fill(1))],
+      ["stim", { dtype, shape: [6, 2, 2], data: stim }],
+      ["robs", { dtype: "float32", shape: [6, 1], data: new Float32Array(6) }],
+      ["dfs", { dtype: "float32", shape: [6, 1], data: new Float32Array(6).fill(1) }],
     ]);
-    const set = new SampleSet({
-      session: "A_1",
+    return new SampleSet({
+      session,
       recordings: [recording],
-      recordingOf: new Int32Array(3),
-      frameOf: Int32Array.of(5, 2, 4),
+      recordingOf: new Int32Array(frames.length),
+      frameOf: Int32Array.from(frames),
       keysLags: { robs: 0, dfs: 0, stim: [0, 1] },
       pixelnorm: true,
     });
-    // Contrasts are 0, 1, … 5 times that of frame 1; the lower median is frame 2's.
-    expect([...sampleContrasts([set])]).toEqual([2.5, 1, 2]);
+  }
+
+  test("looks up each sample's own frame, sessions one after the other", () => {
+    expect([...sampleContrasts([samples("A_1", [5, 2, 4]), samples("B_1", [3])])]).toEqual([2.5, 1, 2, 1.5]);
+  });
+
+  test("is the same for a stimulus stored as float32", () => {
+    expect([...sampleContrasts([samples("A_1", [5, 2, 4], "float32")])]).toEqual([2.5, 1, 2]);
+  });
+
+  test("refuses sessions whose contrasts do not compare", () => {
+    expect(() => sampleContrasts([samples("A_1", [5]), samples("B_1", [5], "float32")])).toThrow(
+      'the stimulus of session "A_1" is uint8, that of "B_1" float32, so their contrasts do not compare',
+    );
   });
 });

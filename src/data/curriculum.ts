@@ -56,8 +56,8 @@ export class Curriculum {
    */
   draw(generator: MersenneTwister, start: number, end: number, progress: number): number {
     for (;;) {
-      const sample = start + Math.floor((generator.next() / 2 ** 32) * (end - start));
-      if (generator.next() / 2 ** 32 < this.weight(sample, progress)) return sample;
+      const sample = start + Math.floor(generator.uniform() * (end - start));
+      if (generator.uniform() < this.weight(sample, progress)) return sample;
     }
   }
 }
@@ -67,9 +67,11 @@ export class Curriculum {
  *
  * @param sets training samples of every session, in session order
  * @returns by global index, [samples]
- * @throws UserError when a session has no stimulus, or nothing of it has any contrast
+ * @throws UserError when a session has no stimulus, sessions store theirs in different element types, pixels are not finite,
+ *   or at least half of all frames are blank
  */
 export function sampleContrasts(sets: readonly SampleSet[]): Float32Array {
+  checkComparable(sets);
   const frames = relativeContrasts(
     sets.map((set) => set.recordings.map((_, i) => frameContrasts(set.arrays(i), set.session))),
   );
@@ -81,6 +83,19 @@ export function sampleContrasts(sets: readonly SampleSet[]): Float32Array {
     }
   }
   return contrasts;
+}
+
+/** Grey levels of one session and transformed pixels of another have no common unit. */
+function checkComparable(sets: readonly SampleSet[]): void {
+  const types = sets.map(({ recordings }) => recordings.find((r) => r.has("stim"))?.column("stim").dtype);
+  const first = types.findIndex((type) => type !== undefined);
+  const other = types.findIndex((type) => type !== undefined && type !== types[first]);
+  if (other < 0) return;
+  throw new UserError(
+    `Cannot use a curriculum: the stimulus of session "${sets[first]!.session}" is ${types[first]}, ` +
+      `that of "${sets[other]!.session}" ${types[other]}, so their contrasts do not compare`,
+    { hint: "Give stim the same transforms in all sessions, or train without --enable-curriculum." },
+  );
 }
 
 /**
@@ -108,7 +123,7 @@ export function relativeContrasts(
 /**
  * Standard deviation (n - 1) of every frame over channels, rows and columns, in the stimulus' own unit, [frames].
  *
- * @throws UserError when the recording keeps no stimulus
+ * @throws UserError when the recording keeps no stimulus, or a frame has pixels that are not finite
  */
 export function frameContrasts(
   { stim, frames, type }: Pick<RecordingArrays, "stim" | "frames" | "type">,
@@ -118,19 +133,25 @@ export function frameContrasts(
     throw new UserError(`Cannot use a curriculum: session "${session}", type "${type}" serves no stimulus`);
   }
   const width = stim.length / frames;
-  return Float32Array.from({ length: frames }, (_, frame) => {
-    const first = frame * width;
-    // About the first pixel, so that squares stay small and a blank frame gives exactly 0.
-    const origin = stim[first]!;
+  const contrasts = new Float32Array(frames);
+  for (let frame = 0; frame < frames; frame++) {
+    const pixels = stim.subarray(frame * width, (frame + 1) * width);
     let sum = 0;
     let squares = 0;
-    for (let i = first; i < first + width; i++) {
-      const x = stim[i]! - origin;
+    for (let i = 0; i < width; i++) {
+      const x = pixels[i]!;
       sum += x;
       squares += x * x;
     }
-    return Math.sqrt(Math.max(0, squares - (sum * sum) / width) / Math.max(1, width - 1));
-  });
+    if (!Number.isFinite(squares)) {
+      throw new UserError(
+        `Cannot use a curriculum: session "${session}", type "${type}", frame ${frame} has pixels that are not finite`,
+        { hint: "Repair the recording, or train without --enable-curriculum." },
+      );
+    }
+    contrasts[frame] = Math.sqrt(Math.max(0, squares - (sum * sum) / width) / Math.max(1, width - 1));
+  }
+  return contrasts;
 }
 
 /** The lower of the two middle values for an even number; NaN without any. */

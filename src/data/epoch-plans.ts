@@ -88,7 +88,7 @@ export function curriculumPlan(
   const draws = sessions && new SessionDraws(settings, epoch, sessions.weights, sessions.block);
   const block = sessions?.block ?? batchSize;
   return (batch) => {
-    const generator = new MersenneTwister(mixSeeds(seed, epoch, batch, rank, CURRICULUM_STREAM));
+    const generator = new MersenneTwister(mixSeeds(seed, CURRICULUM_STREAM, epoch, batch * world + rank));
     const progress = curriculum.progress(epoch * batchesPerEpoch + batch);
     const indices = new Int32Array(batchSize);
     for (let at = 0; at < batchSize; at += block) {
@@ -135,7 +135,7 @@ class SessionDraws {
   /** The draw with this number, counted over all processes. */
   at(number: number): { session: number; before: number } {
     for (; this.#drawn <= number; this.#drawn++) {
-      const target = (this.#generator.next() / 2 ** 32) * this.#cumulative.at(-1)!;
+      const target = this.#generator.uniform() * this.#cumulative.at(-1)!;
       const session = this.#cumulative.findIndex((sum) => target < sum);
       this.#sessions[this.#drawn] = session;
       this.#before[this.#drawn] = this.#counts[session]!++;

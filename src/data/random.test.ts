@@ -15,6 +15,20 @@ describe("MersenneTwister", () => {
   });
 });
 
+describe("MersenneTwister.uniform()", () => {
+  test("is at least 0, below 1 and finer than a word", () => {
+    const generator = new MersenneTwister(2);
+    const values = Array.from({ length: 10_000 }, () => generator.uniform());
+    expect(Math.min(...values)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...values)).toBeLessThan(1);
+    expect(values.some((value) => !Number.isInteger(value * 2 ** 32))).toBe(true);
+    // 0.5 within five standard errors.
+    expect(Math.abs(values.reduce((sum, value) => sum + value) / 10_000 - 0.5)).toBeLessThan(
+      5 * Math.sqrt(1 / 12 / 10_000),
+    );
+  });
+});
+
 describe("permutation()", () => {
   test("agrees with torch.randperm", () => {
     expect([...permutation(10, 1002)]).toEqual([7, 5, 1, 0, 8, 2, 6, 3, 4, 9]);

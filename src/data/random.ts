@@ -35,6 +35,13 @@ export class MersenneTwister {
     return word >>> 0;
   }
 
+  /** A number in [0, 1), a multiple of 2^-53 from two words: even among millions of samples each is as likely as any other. */
+  uniform(): number {
+    const high = this.next() >>> 5;
+    const low = this.next() >>> 6;
+    return (high * 2 ** 26 + low) / 2 ** 53;
+  }
+
   private twist(): void {
     const { state } = this;
     for (let i = 0; i < STATE_WORDS; i++) {

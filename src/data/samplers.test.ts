@@ -103,14 +103,63 @@ describe("TrainSampler", () => {
     },
   );
 
-  test("continues exactly within a curriculum, and gives every process draws of its own", () => {
-    const curriculum = new Curriculum(new Float32Array(samples).fill(0.7), { warmupSteps: 50, floor: 0.05 });
-    const options = { curriculum, balance: "sessions", world: 2 } as const;
-    const whole = batches({ ...options, rank: 1 }, 40);
-    const resumed = new TrainSampler({ sizes, batchSize: 8, seed: 3, ...options, rank: 1 });
-    resumed.restore({ epoch: 1, batch: 3 });
-    expect(Array.from({ length: 22 }, () => [...resumed.next()])).toEqual(whole.slice(18));
-    expect(batches({ ...options, rank: 0 }, 40)).not.toEqual(whole);
+  const modes = [
+    {},
+    { homogeneous: true },
+    { balance: "sessions" },
+    { homogeneous: true, balance: "subjects" },
+  ] as const;
+
+  test.each(modes)("continues exactly within a curriculum: %o", (mode) => {
+    const curriculum = new Curriculum(
+      Float32Array.from({ length: samples }, (_, i) => (i % 7) / 4),
+      {
+        warmupSteps: 50,
+        floor: 0.05,
+      },
+    );
+    const options = { ...mode, curriculum, world: 2, rank: 1 };
+    const whole = batches(options, 70);
+    for (const at of [0, 18, 49, 50, 61]) {
+      const resumed = new TrainSampler({ sizes, batchSize: 8, seed: 3, ...options });
+      resumed.restore({ epoch: Math.floor(at / 15), batch: at % 15 });
+      expect(Array.from({ length: 70 - at }, () => [...resumed.next()])).toEqual(whole.slice(at));
+    }
+  });
+
+  test("gives every process and every batch of a curriculum draws of its own", () => {
+    const curriculum = new Curriculum(new Float32Array(samples).fill(0.7), { warmupSteps: 1000, floor: 0.05 });
+    const drawn = [0, 1, 2].flatMap((rank) => batches({ curriculum, world: 3, rank }, 20));
+    expect(new Set(drawn.map((batch) => batch.join())).size).toBe(60);
+  });
+
+  test.each([
+    [1, {}],
+    [3, { homogeneous: true }],
+  ] as const)("draws within %i sessions in proportion to the curriculum's weights", (sessions, options) => {
+    const few = [5, 4, 3].slice(0, sessions);
+    const contrasts = Float32Array.of(0, 0.2, 0.8, 1.4, 3, 0.5, 1, 0.01, 2.2, 1.9, 0.6, 0.3);
+    // The warm-up has hardly begun when the draws end: alpha is 0.5 throughout.
+    const curriculum = new Curriculum(contrasts, { warmupSteps: 1e9, floor: 0.05 });
+    const counts = new Int32Array(12);
+    for (const batch of batches({ sizes: few, batchSize: 2, curriculum, ...options }, 20_000)) {
+      for (const sample of batch) counts[sample]!++;
+    }
+    // Exceeded with probability 0.001 for 4, 3 and 2 degrees of freedom.
+    const limits = [18.47, 16.27, 13.82];
+    const offsets = sessionOffsets(few);
+    for (const session of few.keys()) {
+      const members = Array.from({ length: few[session]! }, (_, i) => offsets[session]! + i);
+      const weights = members.map((sample) => Math.max(0.05, Math.min(contrasts[sample]! / 2, 1)));
+      const total = weights.reduce((sum, weight) => sum + weight);
+      const drawn = members.reduce((sum, sample) => sum + counts[sample]!, 0);
+      const chiSquare = members.reduce((sum, sample, i) => {
+        const expected = (drawn * weights[i]!) / total;
+        return sum + (counts[sample]! - expected) ** 2 / expected;
+      }, 0);
+      expect(drawn).toBeGreaterThan(5000);
+      expect(chiSquare).toBeLessThan(limits[session]!);
+    }
   });
 
   test("refuses states it cannot have had", () => {
@@ -122,6 +171,9 @@ describe("TrainSampler", () => {
   test("refuses batches that the samples cannot fill", () => {
     expect(() => new TrainSampler({ sizes: [5], batchSize: 4, seed: 3, world: 2 })).toThrow(
       "5 training samples do not fill a batch of 4 on each of 2 processes",
+    );
+    expect(() => new TrainSampler({ sizes: [0, 0], batchSize: 4, seed: 3 })).toThrow(
+      "0 training samples do not fill a batch of 4",
     );
   });
 

@@ -85,7 +85,8 @@ export class TrainSampler {
   readonly #curriculum: Curriculum | undefined;
   /** How sessions are drawn; undefined when samples are, whatever their session. */
   readonly #sessions: { weights: Float64Array; block: number } | undefined;
-  #plan: EpochPlan;
+  /** Plans of the current epoch, made when first needed: a shuffle is not worth its time while a curriculum warms up. */
+  #plan: EpochPlan | undefined;
   #warmPlan: EpochPlan | undefined;
   #epoch = 0;
   #batch = 0;
@@ -110,7 +111,6 @@ export class TrainSampler {
       const weights = sessionWeights(sizes, balance, subjects);
       this.#sessions = { weights, block: homogeneous ? batchSize : 1 };
     }
-    this.#plan = this.#planEpoch();
   }
 
   /** The next batch: global indices, [batchSize]. */
@@ -119,6 +119,7 @@ export class TrainSampler {
     const batch = this.#batch++;
     const curriculum = this.#curriculum;
     if (curriculum === undefined || curriculum.progress(this.#epoch * this.batchesPerEpoch + batch) === 1) {
+      this.#plan ??= this.#planEpoch();
       return this.#plan(batch);
     }
     this.#warmPlan ??= curriculumPlan(this.#settings, this.#epoch, curriculum, this.#sessions);
@@ -144,7 +145,7 @@ export class TrainSampler {
     }
     this.#epoch = epoch;
     this.#batch = batch;
-    this.#plan = this.#planEpoch();
+    this.#plan = undefined;
     this.#warmPlan = undefined;
   }
 

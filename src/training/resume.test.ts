@@ -118,6 +118,10 @@ describe("train({ resume })", () => {
     expectSame([8, 5], { homogeneousBatches: true, lrScheduler: "cosine_warmup_restart", warmupEpochs: 1 }));
   test("... while a curriculum warms up, sessions drawn alike", () =>
     expectSame([3, 12], { enableCurriculum: true, curriculumWarmupSteps: 7, balance: "sessions" }));
+  test("... before and after the end of a curriculum over all samples", () =>
+    expectSame([2, 9], { enableCurriculum: true, curriculumWarmupSteps: 5 }));
+  test("... and of one with one session per batch", () =>
+    expectSame([2, 9], { enableCurriculum: true, curriculumWarmupSteps: 5, homogeneousBatches: true }));
   test("... with long epochs and records of steps in between", () =>
     expectSame([55], { batchSize: 4, stepsPerEpoch: 60, maxEpochs: 2, accumulateGradBatches: 1 }));
 
