@@ -58,11 +58,12 @@ try {
     return prepareSession(config, { dataDir: folder, store });
   });
   console.log(`${(store.mapped / 1e9).toFixed(1)} GB mapped, ${store.inMemory} bytes in memory; ${memory()}`);
+  const runs = mkdtempSync(join(tmpdir(), "out-of-core-run-"));
   const started = performance.now();
   const result = await train({
     modelConfig: loadModelConfig(modelConfigFile("demo")).config,
     sessions,
-    checkpointDir: mkdtempSync(join(tmpdir(), "out-of-core-run-")),
+    checkpointDir: runs,
     batchSize: 32,
     stepsPerEpoch: Number(flags.steps),
     maxEpochs: 1,
@@ -70,7 +71,7 @@ try {
   });
   const seconds = (performance.now() - started) / 1000;
   console.log(`${result.globalStep} steps in ${seconds.toFixed(1)} s; ${memory()}`);
-  rmSync(result.directory, { recursive: true });
+  rmSync(runs, { recursive: true });
 } finally {
   if (flags.keep === undefined) rmSync(folder, { recursive: true });
 }

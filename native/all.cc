@@ -8,6 +8,8 @@
 #include "runtime.cc"
 #include "mapping.cc"
 #include "gather.cc"
+#include "distributed.cc"
+#include "nccl.cc"
 
 static napi_value init(napi_env env, napi_value exports) {
   Env::open(env);
@@ -18,6 +20,8 @@ static napi_value init(napi_env env, napi_value exports) {
   exportRuntime(env, exports);
   exportMapping(env, exports);
   exportGather(env, exports);
+  exportDistributed(env, exports);
+  exportNccl(env, exports);
   return exports;
 }
 

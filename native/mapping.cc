@@ -14,9 +14,9 @@ struct MappedSpan {
   size_t bytes;
 };
 
-// All that is mapped, by any thread.
-static std::mutex mappedMutex;
-static std::vector<MappedSpan*> mappedSpans;
+// All that is mapped, by any thread. Never destroyed: buffers may outlive the statics of a process that ends.
+static auto& mappedMutex = *new std::mutex;
+static auto& mappedSpans = *new std::vector<MappedSpan*>;
 
 static void unmap(napi_env, void*, void* hint) {
   auto* span = static_cast<MappedSpan*>(hint);

@@ -82,6 +82,19 @@ static napi_value deviceMemory(Args& a) {
 #endif
 }
 
+// device -> bytes that nobody uses; null where this libtorch cannot tell.
+static napi_value freeDeviceMemory(Args& a) {
+#if TV >= 211
+  try {
+    return a.js(static_cast<int64_t>(at::accelerator::getMemoryInfo(c10::Device(a.string(0)).index()).first));
+  } catch (const c10::NotImplementedError&) {
+    return a.null();
+  }
+#else
+  return a.null();
+#endif
+}
+
 // TF32 in matrix products and convolutions on CUDA; cuDNN autotuning; deterministic algorithms.
 static napi_value setFlag(Args& a) {
   const std::string name = a.string(0);
@@ -117,6 +130,7 @@ static void exportRuntime(napi_env env, napi_value exports) {
   define<deviceCount>(env, exports, "deviceCount");
   define<synchronize>(env, exports, "synchronize");
   define<deviceMemory>(env, exports, "deviceMemory");
+  define<freeDeviceMemory>(env, exports, "freeDeviceMemory");
   define<setFlag>(env, exports, "setFlag");
   define<version>(env, exports, "version");
 }

@@ -39,6 +39,7 @@ export { type ReportData, renderReport, writeReport } from "./report/report.ts";
 export { type DoctorReport, diagnose, formatDoctor } from "./torch/setup/doctor.ts";
 export { ensureReady, type Ready } from "./torch/setup/ensure.ts";
 export { jsonlTracker, readMetrics } from "./tracking/jsonl.ts";
+export { makeTrackers, type TrackingOptions } from "./tracking/trackers.ts";
 export type { EpochEvent, RunEvent, StepEvent, TrainEvents } from "./training/events.ts";
 export {
   type LoadedTwin,

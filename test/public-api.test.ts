@@ -32,6 +32,7 @@ test("the library exports exactly these values", () => {
       "loadModelConfig",
       "loadParameters",
       "loadTwin",
+      "makeTrackers",
       "openModelFile",
       "openRecording",
       "openSession",

@@ -2,10 +2,14 @@
  * @file Ctrl-C: the first asks the work to stop at its next safe point, the second ends the process at once.
  */
 
-const EXIT_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
+/** Exit status after a signal. */
+export const EXIT_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 
-// Under npx one Ctrl-C arrives twice: from the terminal and passed on by npx. Nobody asks twice within this time.
-const SAME_KEY_PRESS_MS = 300;
+/**
+ * Under npx one Ctrl-C arrives twice: from the terminal and passed on by npx; so it does in a process that another one
+ * launched. Nobody asks twice within this time.
+ */
+export const SAME_KEY_PRESS_MS = 300;
 
 /**
  * Runs `work` with a signal that aborts when the process gets SIGINT or SIGTERM, and makes 130 or 143 its exit status

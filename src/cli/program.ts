@@ -17,6 +17,7 @@ import { sweepCommand } from "./commands/sweep.ts";
 import { synthCommand } from "./commands/synth.ts";
 import { trainCommand } from "./commands/train.ts";
 import { verifyCommand } from "./commands/verify.ts";
+import { reportToLauncher } from "./launched.ts";
 import { DEBUG_VARIABLE, formatError } from "./print-error.ts";
 import { note, painterFor } from "./terminal.ts";
 import { packageVersion } from "./version.ts";
@@ -69,7 +70,8 @@ export async function runCli(argv: readonly string[]): Promise<void> {
     // Ctrl-C, told about when it came; the exit status says it.
     if ((error as Error | undefined)?.name === "AbortError" && process.exitCode !== undefined) return;
     const debug = argv.includes("--debug") || process.env[DEBUG_VARIABLE] === "1";
-    note(formatError(error, debug, painterFor(process.stderr)));
+    const text = formatError(error, debug, painterFor(process.stderr));
+    if (!(await reportToLauncher(error, text))) note(text);
     process.exitCode ??= 1;
   }
 }

@@ -8,10 +8,8 @@ import { UserError } from "../errors.ts";
 /** Flags that change nothing here, and why. They are accepted. */
 const WITHOUT_EFFECT: readonly (readonly [flags: string, reason: string])[] = [
   ["--num-workers <count>", "batches are gathered without worker processes"],
-  ["--dset-dtype <type>", "stimuli keep the element type of their recording"],
   ["--compile", "nothing is compiled"],
-  ["--project-name <name>", "metrics go to metrics.jsonl in the run's folder"],
-  ["--enable-logging", "metrics are always logged"],
+  ["--enable-logging", "metrics are always logged; pictures of kernels are not"],
   ["--fast-log-interval <epochs>", "metrics are logged in every epoch"],
   ["--slow-log-interval <epochs>", "metrics are logged in every epoch"],
   ["--log-dataset-idx <index>", "all sessions are logged"],
@@ -19,8 +17,6 @@ const WITHOUT_EFFECT: readonly (readonly [flags: string, reason: string])[] = [
 
 /** Flags that ask for something that is not offered. They are refused. */
 const NOT_OFFERED: readonly (readonly [flags: string, hint: string])[] = [
-  ["--num-gpus <count>", "Training runs on one device: --gpu 0."],
-  ["--gpu-ids <list>", "Training runs on one device: --gpu 0."],
   ["--model-type <type>", "Name the core's file or run instead: --frozen-core."],
   ["--model-index <index>", "Name the core's file or run instead: --frozen-core."],
 ];
@@ -39,15 +35,9 @@ export function addReferenceFlags(command: Command): Command {
 export function referenceFlagNotes(command: Command): string[] {
   const isGiven = (flags: string) => command.getOptionValue(new Option(flags).attributeName()) !== undefined;
   const name = (flags: string) => flags.split(" ")[0]!;
-  const refused = NOT_OFFERED.find(([flags]) => isGiven(flags) && !isOneGpu(command, flags));
+  const refused = NOT_OFFERED.find(([flags]) => isGiven(flags));
   if (refused !== undefined) throw new UserError(`${name(refused[0])} is not available yet`, { hint: refused[1] });
   return WITHOUT_EFFECT.filter(([flags]) => isGiven(flags)).map(
     ([flags, reason]) => `${name(flags)} has no effect: ${reason}.`,
   );
-}
-
-/** `--num-gpus 1` and `--gpu-ids 0` ask for what is offered. */
-function isOneGpu(command: Command, flags: string): boolean {
-  const value = command.getOptionValue(new Option(flags).attributeName());
-  return (flags.startsWith("--num-gpus") && value === "1") || (flags.startsWith("--gpu-ids") && /^\d+$/.test(value));
 }

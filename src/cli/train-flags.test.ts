@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { normalizeFlags } from "./argv.ts";
 import { referenceFlagNotes } from "./reference-flags.ts";
-import { addTrainFlags, resumeCommand, type TrainFlags, trainOptions } from "./train-flags.ts";
+import { addTrainFlags, resumeCommand, type TrainFlags, trackingOptions, trainOptions } from "./train-flags.ts";
 
 /** The train command after parsing, without running anything; errors are thrown. */
 function parse(argv: readonly string[]): Command {
@@ -33,10 +33,10 @@ describe("addTrainFlags()", () => {
       limitValBatches: 0.2,
       timeBudgetMinutes: 2880,
       resume: "out/last",
+      dsetDtype: "bfloat16",
     });
     expect(referenceFlagNotes(command).map((sentence) => sentence.split(" ")[0])).toEqual([
       "--num-workers",
-      "--dset-dtype",
       "--enable-logging",
     ]);
   });
@@ -51,22 +51,75 @@ describe("addTrainFlags()", () => {
     expect(parse(["--no_homogeneous_batches"]).opts().homogeneousBatches).toBe(false);
   });
 
+  test("says where stimuli lie", () => {
+    const optionsOf = (argv: string) => trainOptions(parse(argv.split(" ")).opts<TrainFlags>());
+    expect(optionsOf("--data-memory 2 --data-cache d")).toMatchObject({ dataMemory: 2 ** 31, dataCache: "d" });
+    expect(optionsOf("--no-data-cache --data-on-device never")).toMatchObject({
+      dataCache: false,
+      dataOnDevice: "never",
+    });
+    expect(optionsOf("--data-on-device 0.5").dataOnDevice).toBe(2 ** 29);
+    expect(() => parse(["--data-on-device", "maybe"])).toThrow("Expected a number");
+  });
+
   test("refuses values out of range and unknown flags, with the closest one", () => {
     expect(() => parse(["--batch-size", "0"])).toThrow("at least 1");
     expect(() => parse(["--learning-rate", "fast"])).toThrow("at least 0");
     expect(() => parse(["--lr-scheduler", "linear"])).toThrow("cosine_warmup");
     expect(() => parse(["--bach-size", "8"])).toThrow("Did you mean --batch-size?");
     expect(() => parse(["--gpu", "0", "--device", "cpu"])).toThrow("cannot be used with");
+    expect(() => parse(["--num-processes", "2", "--num-gpus", "2"])).toThrow("cannot be used with");
   });
+});
+
+test("addTrainFlags() reads how many processes, and on which GPUs", () => {
+  expect(parse(["--gpu_ids", "0,2"]).opts()).toMatchObject({ gpuIds: [0, 2] });
+  expect(() => parse(["--gpu_ids", "1,1"])).toThrow("Expected different GPUs");
+  expect(() => parse(["--num-gpus", "0"])).toThrow("at least 1");
 });
 
 describe("referenceFlagNotes()", () => {
   test("refuses what is not offered", () => {
-    expect(() => referenceFlagNotes(parse(["--num-gpus", "2"]))).toThrow("--num-gpus is not available yet");
-    expect(() => referenceFlagNotes(parse(["--gpu_ids", "0,1"]))).toThrow("--gpu-ids");
-    expect(() => referenceFlagNotes(parse(["--model-index", "1"]))).toThrow("--model-index");
-    expect(referenceFlagNotes(parse(["--gpu-ids", "0"]))).toEqual([]);
+    expect(() => referenceFlagNotes(parse(["--model-index", "1"]))).toThrow("--model-index is not available yet");
   });
+});
+
+describe("trackingOptions()", () => {
+  const options = (argv: string) => trackingOptions(parse(argv.split(" ")).opts<TrainFlags>());
+
+  test("says where metrics go", () => {
+    expect(options("--wandb offline --tensorboard --mlflow mlruns --project_name lab")).toEqual({
+      wandb: "offline",
+      tensorboard: true,
+      mlflow: "mlruns",
+      projectName: "lab",
+    });
+    expect(() => parse(["--wandb", "on"])).toThrow("offline, online");
+  });
+
+  test("has the reference's projects", () => {
+    expect(options("--seed 1").projectName).toBeUndefined();
+    expect(options("--frozen-core twin.safetensors").projectName).toBe("frozencore_readouts");
+  });
+
+  test("is no business of the trainer", () => {
+    const flags = parse([
+      "--wandb",
+      "online",
+      "--tensorboard",
+      "--mlflow",
+      "x",
+      "--project-name",
+      "y",
+    ]).opts<TrainFlags>();
+    expect(Object.values(trainOptions(flags)).filter((value) => value !== undefined)).toEqual([]);
+  });
+});
+
+test("resumeCommand() repeats the trackers", () => {
+  expect(resumeCommand("run", { wandb: "offline", tensorboard: true, mlflow: "ml runs", projectName: "p" })).toBe(
+    "npx visioncore train --resume run --wandb offline --tensorboard --mlflow 'ml runs' --project-name p",
+  );
 });
 
 test("resumeCommand() repeats what a checkpoint does not know, quoted for a shell", () => {

@@ -3,28 +3,39 @@
  * its own or, when resuming, those of the checkpoint.
  */
 
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { STORAGE_MODES } from "../data/loader.ts";
+import type { OnDevice } from "../data/resident-stimuli.ts";
 import { BALANCES } from "../data/samplers.ts";
+import type { TrackingOptions } from "../tracking/trackers.ts";
+import { WANDB_MODES } from "../tracking/wandb-run.ts";
+import { OPTIMIZERS } from "../training/optimizers.ts";
 import type { TrainingSettings, TrainOptions } from "../training/options.ts";
 import { SCHEDULES } from "../training/schedules.ts";
-import { addDeviceFlags, type DeviceFlags } from "./device.ts";
+import { addDeviceFlags } from "./device.ts";
+import type { ProcessFlags } from "./launched.ts";
 import { addReferenceFlags } from "./reference-flags.ts";
 import { numberBetween, positiveNumber, wholeNumber } from "./values.ts";
 
 /** Values of the flags; settings under the names the trainer uses. */
-export interface TrainFlags extends Partial<Omit<TrainingSettings, "precision">>, DeviceFlags {
+export interface TrainFlags extends Partial<Omit<TrainingSettings, "precision" | "numProcesses">>, ProcessFlags {
   precision?: string;
   modelConfig?: string;
   datasetConfigs?: string;
   dataDir?: string;
   dataMemory?: number;
-  dataOnDevice?: number;
+  dataOnDevice?: OnDevice;
   strictData?: boolean;
-  dataCache?: string;
+  dataCache?: string | false;
   maxDatasets?: number;
   checkpointDir?: string;
   experimentName?: string;
+  projectName?: string;
+  wandb?: TrackingOptions["wandb"];
+  tensorboard?: boolean;
+  mlflow?: string;
   checkpointEvery?: number;
+  badStepLimit?: number;
   frozenCore?: string;
   pretrainedCheckpoint?: string;
   freezeVision?: boolean;
@@ -47,11 +58,12 @@ export function addTrainFlags(command: Command): Command {
       numberBetween(0),
     )
     .option(
-      "--data-on-device <GiB>",
-      "stimuli that are kept on the GPU, the others are sent with every batch (default: 4)",
-      numberBetween(0),
+      "--data-on-device <auto|always|never|GiB>",
+      "stimuli that are kept on the GPU, the others are sent with every batch (default: auto, half of its free memory)",
+      onDevice,
     )
-    .option("--data-cache <dir>", "where stimuli are copied to that cannot be mapped from their recording")
+    .option("--data-cache <dir>", "keep prepared sessions there: the next run starts at once, processes share memory")
+    .option("--no-data-cache", "copy no stimuli to the user's cache: what cannot be mapped stays in memory")
     .option("--strict-data", "refuse what `inspect data` marks as doubtful")
     .option("--max-datasets <count>", "keep the first sessions (default: 30)", wholeNumber(1))
     .optionsGroup("Steps:")
@@ -70,6 +82,12 @@ export function addTrainFlags(command: Command): Command {
     .option("--accumulate-grad-batches <batches>", "batches per optimiser step (default: 1)", wholeNumber(1))
     .option("--homogeneous-batches", "all samples of a batch from one session")
     .option("--no-homogeneous-batches", "mix sessions within a batch (default)")
+    .addOption(
+      new Option(
+        "--dset-dtype <type>",
+        "bfloat16 rounds stimuli, spikes and behaviour as the reference's mode of that name does (default: uint8)",
+      ).choices([...STORAGE_MODES]),
+    )
     .addOption(
       new Option(
         "--balance <what>",
@@ -101,7 +119,17 @@ export function addTrainFlags(command: Command): Command {
       "of cosine_warmup_restart (default: half of what follows the warm-up)",
       wholeNumber(1),
     )
-    .option("--precision <name>", "32 or bf16-mixed (default: bf16-mixed where it is fast)")
+    .addOption(
+      new Option("--optimizer <name>", "schedule_free needs no schedule (default: adamw)").choices([...OPTIMIZERS]),
+    )
+    .option(
+      "--optimizer-warmup-steps <steps>",
+      "of schedule_free: raise the rate over so many steps (default: 0)",
+      wholeNumber(0),
+    )
+    .option("--precision <name>", "32, bf16-mixed or 16-mixed (default: bf16-mixed where it is fast)")
+    .option("--tf32", "on a GPU, products of float32 numbers in TF32, which is faster (default)")
+    .option("--no-tf32", "on a GPU, products of float32 numbers in full precision")
     .optionsGroup("Validation:")
     .option(
       "--limit-val-batches <share>",
@@ -127,6 +155,11 @@ export function addTrainFlags(command: Command): Command {
       "also write the last checkpoint within epochs (default: after each)",
       wholeNumber(1),
     )
+    .option(
+      "--bad-step-limit <count>",
+      "give up after so many batches in a row without a finite loss or gradient (default: 50)",
+      wholeNumber(1),
+    )
     .option("--resume <path>", "checkpoint to continue from, or a run's folder for its last one")
     .option("--override-on-resume", "accept settings, sessions or data that differ from the checkpoint's")
     .option(
@@ -138,11 +171,55 @@ export function addTrainFlags(command: Command): Command {
       "start from frontend, convnet and known sessions' adapters of this model file or run",
     )
     .option("--freeze-vision", "with --pretrained-checkpoint: what was taken over does not train")
+    .optionsGroup("Tracking, besides metrics.jsonl in the run's folder:")
+    .addOption(
+      new Option("--wandb <mode>", "log to W&B: online, or offline into a folder for `wandb sync`").choices([
+        ...WANDB_MODES,
+      ]),
+    )
+    .option("--tensorboard", "write TensorBoard event files")
+    .option("--mlflow <uri|dir>", "log to an MLflow server, or into a folder: mlruns")
+    .option(
+      "--project-name <name>",
+      "W&B project, MLflow experiment (default: multidataset; frozencore_readouts with --frozen-core)",
+    )
+    .optionsGroup("Several processes:")
+    .option("--num-gpus <count>", "train on the first GPUs, with a process for each (default: 1)", wholeNumber(1))
+    .option("--gpu-ids <list>", "train on these GPUs, with a process for each: 0,2", gpuList)
+    .addOption(
+      new Option("--num-processes <count>", "train with several processes on the CPU (default: 1)")
+        .argParser(wholeNumber(1))
+        .conflicts(["numGpus", "gpuIds", "gpu"]),
+    )
+    .option(
+      "--global-objective",
+      "every session in the batches of all processes weighs the same, as with one process and their batch",
+    )
+    .option("--master-port <port>", "where the processes find each other (default: a free one)", wholeNumber(1))
+    .option(
+      "--process-timeout <seconds>",
+      "how long processes wait for each other: to start (default: 300), and for a step (default: 20, more after long ones)",
+      positiveNumber,
+    )
+    .optionsGroup("Instead of training:")
     .option("--dry-run", "set everything up, try a few steps, say what the run needs and how long it takes, and stop")
     .option("--print-config", "show every resolved value and where it came from, and stop")
     .option("--json", "print the result as JSON");
   addDeviceFlags(command);
   return addReferenceFlags(command);
+}
+
+/** Numbers of different GPUs. */
+function gpuList(text: string): number[] {
+  const ids = text.split(",").map(wholeNumber(0));
+  if (new Set(ids).size === ids.length) return ids;
+  throw new InvalidArgumentError("Expected different GPUs.");
+}
+
+/** Reads `auto`, `always`, `never` or a number of GiB. */
+function onDevice(text: string): OnDevice {
+  if (text === "auto" || text === "always" || text === "never") return text;
+  return numberBetween(0)(text);
 }
 
 /** The trainer's options for the flags; what is about this process only is left out. */
@@ -151,6 +228,10 @@ export function trainOptions(flags: TrainFlags): Omit<TrainOptions, "precision">
     device,
     gpu,
     threads,
+    numGpus,
+    gpuIds,
+    masterPort,
+    processTimeout,
     printConfig,
     dryRun,
     json,
@@ -158,28 +239,51 @@ export function trainOptions(flags: TrainFlags): Omit<TrainOptions, "precision">
     dataMemory,
     dataOnDevice,
     precision,
+    projectName,
+    wandb,
+    tensorboard,
+    mlflow,
     ...options
   } = flags;
   const bytes = (gibibytes: number | undefined) => (gibibytes === undefined ? undefined : gibibytes * 2 ** 30);
   return {
     ...options,
     dataMemory: bytes(dataMemory),
-    dataOnDevice: bytes(dataOnDevice),
+    dataOnDevice: typeof dataOnDevice === "number" ? bytes(dataOnDevice) : dataOnDevice,
     datasetConfigsPath: datasetConfigs,
   };
 }
 
+/** Where the run is tracked. */
+export function trackingOptions({ wandb, tensorboard, mlflow, projectName, frozenCore }: TrainFlags): TrackingOptions {
+  const usual = frozenCore === undefined ? undefined : "frozencore_readouts";
+  return { wandb, tensorboard, mlflow, projectName: projectName ?? usual };
+}
+
 /** The command that continues an interrupted run: what the checkpoint does not know is said again. */
-export function resumeCommand(directory: string, { device, gpu, threads, dataDir }: TrainFlags): string {
-  const again = { device, gpu, threads, "data-dir": dataDir };
-  const flags = Object.entries(again).flatMap(([name, value]) =>
-    value === undefined ? [] : [`--${name}`, quoted(value)],
-  );
-  return ["npx visioncore train --resume", quoted(directory), ...flags].join(" ");
+export function resumeCommand(directory: string, flags: TrainFlags): string {
+  const { device, gpu, threads, dataDir, wandb, tensorboard, mlflow, projectName, numGpus, gpuIds, numProcesses } =
+    flags;
+  const processes = { "num-gpus": numGpus, "gpu-ids": gpuIds?.join(), "num-processes": numProcesses };
+  const again = {
+    ...processes,
+    device,
+    gpu,
+    threads,
+    "data-dir": dataDir,
+    wandb,
+    tensorboard,
+    mlflow,
+    "project-name": projectName,
+  };
+  const words = Object.entries(again).flatMap(([name, value]) => {
+    if (value === undefined) return [];
+    return value === true ? [`--${name}`] : [`--${name}`, quoted(String(value))];
+  });
+  return ["npx visioncore train --resume", quoted(directory), ...words].join(" ");
 }
 
 /** A word as a shell takes it. */
-function quoted(word: string | number): string {
-  const text = String(word);
+function quoted(text: string): string {
   return /^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -52,5 +52,5 @@ export function toFloat32(array: NdArray): NdArray & { data: Float32Array } {
   const numbers = encoded
     ? toFloat64(array)
     : (data as Float64Array | Int32Array | Int16Array | Int8Array | Uint8Array);
-  return { dtype: "float32", shape, data: Float32Array.from(numbers) };
+  return { dtype: "float32", shape, data: new Float32Array(numbers) };
 }

@@ -154,11 +154,13 @@ const PICK: Reduction = {
   dtype: (column) => column.dtype,
   block(block, offsets, _factor, out, bin) {
     const rowBytes = rowLength(block.shape) * bytesPerElement(block.dtype);
-    const source = arrayBytes(block);
+    const { buffer, byteOffset, byteLength } = arrayBytes(block);
+    // A Buffer copies ranges without making an object for each.
+    const source = Buffer.from(buffer, byteOffset, byteLength);
     const target = arrayBytes(out);
-    offsets.forEach((row, i) => {
-      target.set(source.subarray(row * rowBytes, (row + 1) * rowBytes), (bin + i) * rowBytes);
-    });
+    for (const [i, row] of offsets.entries()) {
+      source.copy(target, (bin + i) * rowBytes, row * rowBytes, (row + 1) * rowBytes);
+    }
   },
 };
 
@@ -220,13 +222,16 @@ function averageBins(
 ): void {
   const width = rowLength(out.shape);
   const { data } = out;
-  let at = bin * width;
+  const integers = data instanceof BigInt64Array ? data : undefined;
+  // int64 results are made as numbers first.
+  const means = integers ? new Float64Array(offsets.length * width) : (data as Float64Array | Float32Array);
+  let at = integers ? 0 : bin * width;
   for (const row of offsets) {
     for (let column = row * width; column < (row + 1) * width; column++, at++) {
       let sum = source[column]!;
       for (let frame = 1; frame < factor; frame++) sum += source[column + frame * width]!;
-      if (data instanceof BigInt64Array) data[at] = BigInt(Math.trunc(sum / divisor));
-      else data[at] = sum / divisor;
+      means[at] = sum / divisor;
     }
   }
+  if (integers) for (const [i, mean] of means.entries()) integers[bin * width + i] = BigInt(Math.trunc(mean));
 }

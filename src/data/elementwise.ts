@@ -7,34 +7,42 @@ import { arrayBytes, elementCount, type NdArray, zerosArray } from "../formats/a
 /** A float32 array. */
 export type Float32NdArray = NdArray & { data: Float32Array };
 
-function mapped(x: Float32NdArray, value: (element: number) => number): Float32NdArray {
-  return { dtype: "float32", shape: x.shape, data: x.data.map(value) };
+/** Whether the elements of an argument may be replaced by the result's: stimuli are too large for needless copies. */
+export interface InPlace {
+  readonly inPlace?: boolean | undefined;
+}
+
+function mapped(x: Float32NdArray, { inPlace }: InPlace, value: (element: number) => number): Float32NdArray {
+  const { data } = x;
+  const out = inPlace ? data : new Float32Array(data.length);
+  for (let i = 0; i < data.length; i++) out[i] = value(data[i]!);
+  return { dtype: "float32", shape: x.shape, data: out };
 }
 
 /** `(x − 127) / 255`, each step rounded to float32. */
-export function pixelnorm(x: Float32NdArray): Float32NdArray {
-  return mapped(x, (value) => Math.fround(value - 127) / 255);
+export function pixelnorm(x: Float32NdArray, options: InPlace = {}): Float32NdArray {
+  return mapped(x, options, (value) => Math.fround(value - 127) / 255);
 }
 
 /** `factor · x`. */
-export function scaled(x: Float32NdArray, factor: number): Float32NdArray {
+export function scaled(x: Float32NdArray, factor: number, options: InPlace = {}): Float32NdArray {
   const factor32 = Math.fround(factor);
-  return mapped(x, (value) => value * factor32);
+  return mapped(x, options, (value) => value * factor32);
 }
 
 /** `sign(x) · ln(1 + |x|)`. */
-export function symlog(x: Float32NdArray): Float32NdArray {
-  return mapped(x, (value) => Math.sign(value) * Math.log1p(Math.abs(value)));
+export function symlog(x: Float32NdArray, options: InPlace = {}): Float32NdArray {
+  return mapped(x, options, (value) => Math.sign(value) * Math.log1p(Math.abs(value)));
 }
 
 /** `x / max |x|` over all elements; NaN does not count, and an array of zeros stays as it is. */
-export function maxnorm(x: Float32NdArray): Float32NdArray {
+export function maxnorm(x: Float32NdArray, options: InPlace = {}): Float32NdArray {
   let largest = 0;
   for (const value of x.data) {
     const size = Math.abs(value);
     if (size > largest) largest = size;
   }
-  return largest === 0 ? x : mapped(x, (value) => value / largest);
+  return largest === 0 ? x : mapped(x, options, (value) => value / largest);
 }
 
 /**

@@ -1,13 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../errors.ts";
 import type { DType, NdArray } from "../formats/array.ts";
-import { elementCount, zerosArray } from "../formats/array.ts";
+import { elementCount, toFloat64, zerosArray } from "../formats/array.ts";
 import { scope, setNumThreads, type Tensor, tensorStats } from "../torch/index.ts";
+import { castArray } from "./cast.ts";
 import type { KeysLags } from "./lags.ts";
 import { BatchLoader, type BatchLoaderOptions } from "./loader.ts";
 import { MersenneTwister, permutation } from "./random.ts";
 import { Recording } from "./recording.ts";
-import { ResidentStimuli } from "./resident-stimuli.ts";
+import { deviceBudget, ResidentStimuli } from "./resident-stimuli.ts";
 import { SampleSet } from "./samples.ts";
 
 setNumThreads(1);
@@ -186,6 +187,25 @@ describe("BatchLoader.load()", () => {
     }
   });
 
+  test("rounds all that is served to bfloat16 when told to, exactly as the reference stores it", () => {
+    const keysLags = { robs: 0, dfs: 0, stim: lags(6), behavior: 0, history: [1, 2] };
+    const set = sampleSet({ session: "A_1", keysLags, channels: 2 });
+    const resident = new ResidentStimuli("cpu", 1e6);
+    for (const options of [{}, { decodeOn: "device" }, { resident }] as const) {
+      const loader = new BatchLoader([set], { ...options, storage: "bfloat16" });
+      scope(() => {
+        const [group] = loader.load([3, 1, 30]).groups;
+        const served = set.serve([3, 1, 30]);
+        for (const key of ["robs", "dfs", "behavior", "history"] as const) {
+          expect(values(group![key])).toEqual([...toFloat64(castArray(served[key]!, "bfloat16"))]);
+        }
+        expect(values(group!.stimulus)).toEqual([...toFloat64(castArray(served.stim!, "bfloat16"))]);
+      });
+      loader.dispose();
+    }
+    resident.dispose();
+  });
+
   test("keeps one copy of a stimulus that two loaders share", () => {
     const set = sampleSet({ session: "A_1", keysLags: { robs: 0, stim: lags(6), dfs: 0 } });
     const resident = new ResidentStimuli("cpu", 1e6);
@@ -229,5 +249,18 @@ describe("new BatchLoader()", () => {
     const set = sampleSet({ session: "A_1", keysLags });
     expect(() => new BatchLoader([set])).toThrow(UserError);
     expect(() => new BatchLoader([set])).toThrow(`Cannot load session "A_1": ${message}`);
+  });
+});
+
+describe("deviceBudget()", () => {
+  test.each([
+    ["cuda:0", "auto", 100, 50],
+    ["cuda:0", "auto", null, 4 * 2 ** 30],
+    ["cpu", "auto", null, 0],
+    ["cuda:0", "never", 100, 0],
+    ["cpu", "always", null, Number.POSITIVE_INFINITY],
+    ["cpu", 7, null, 7],
+  ] as const)("on %s with %s and %s bytes free is %s", (device, choice, free, bytes) => {
+    expect(deviceBudget(device, choice, free)).toBe(bytes);
   });
 });

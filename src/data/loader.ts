@@ -39,6 +39,13 @@ export interface Batch {
   size: number;
 }
 
+/**
+ * The reference's storage modes: `bfloat16` rounds all that is served to what that type can hold. Grey levels are stored as
+ * bytes in any case, and served as float32.
+ */
+export const STORAGE_MODES = ["uint8", "bfloat16", "float32"] as const;
+export type StorageMode = (typeof STORAGE_MODES)[number];
+
 export interface BatchLoaderOptions {
   device?: string;
   /** False leaves the stimulus out, for models that read behaviour only. */
@@ -47,6 +54,7 @@ export interface BatchLoaderOptions {
   resident?: ResidentStimuli | undefined;
   /** Where grey levels become numbers: while they are gathered, or after they were sent as bytes, the default for a GPU. */
   decodeOn?: "host" | "device";
+  storage?: StorageMode;
 }
 
 /**
@@ -61,6 +69,7 @@ export class BatchLoader {
   private readonly sessions: readonly Columns[];
   private readonly sets: readonly SampleSet[];
   private readonly decodesOnDevice: boolean;
+  private readonly isRounded: boolean;
   private readonly buffers: Readonly<Record<Memory, HostBuffer>>;
   private readonly device: string;
   /** Grey levels as numbers, when they become those on the device. */
@@ -77,6 +86,7 @@ export class BatchLoader {
       return { ...columns, resident: frames && { frames, firstRows: firstRows(set) } };
     });
     this.decodesOnDevice = decodeOn === "device";
+    this.isRounded = options.storage === "bfloat16";
     this.buffers = {
       floats: new HostBuffer("float32", device),
       bytes: new HostBuffer("uint8", device),
@@ -156,6 +166,7 @@ export class BatchLoader {
     const sent = Object.fromEntries(
       Object.entries(reserved).map(([name, tensor]) => [name, this.buffers[name as Memory].send(tensor)]),
     ) as Record<Memory, Tensor>;
+    if (sent.floats) this.rounded(sent.floats);
     const starts = this.placePixels(groups);
     return groups.map(({ session, local, placed: { stim, robs, dfs, behavior, history } }, i) => ({
       session,
@@ -181,7 +192,12 @@ export class BatchLoader {
       const levels = this.sessions[session]!.resident!.frames.indexSelect(0, shown);
       out.copy_(levels.view([samples, lags, channels, height, width]).transpose(1, 2));
     }
-    return column.normalise ? ops.div_.Scalar(out.add_(-127), 255) : out;
+    return this.rounded(column.normalise ? ops.div_.Scalar(out.add_(-127), 255) : out);
+  }
+
+  /** Rounds values in their place if the storage mode does. */
+  private rounded(values: Tensor): Tensor {
+    return this.isRounded ? values.copy_(values.to({ dtype: "bfloat16" })) : values;
   }
 
   /** Makes room for stimuli that become numbers on the device, and tells where each group's begin. */

@@ -155,14 +155,18 @@ export function prepareRecording(source: Recording, session: Session, plan: Prep
   if (keepsStimulus(plan)) results.set("stim", finalForm("stim", storedStimulusOf(source, plan, starts)));
   const order = new Set([...source.keys(), ...results.keys()]);
   const prepared = [...order].flatMap((key) => (results.has(key) ? [[key, results.get(key)!] as const] : []));
-  const metadata = { ...source.metadata, name: source.type, cids: [...config.cids] };
   return {
-    prepared: new Recording(source.type, prepared, metadata, session.name),
+    prepared: new Recording(source.type, prepared, preparedMetadata(source, config), session.name),
     trialInds,
     recordedFrames: source.length,
     filters: passed,
     doubts,
   };
+}
+
+/** Metadata of a prepared recording. */
+export function preparedMetadata({ type, metadata }: Recording, { cids }: SessionConfig): Record<string, unknown> {
+  return { ...metadata, name: type, cids: [...cids] };
 }
 
 function shareOf({ columns: width, passes }: Mask, selected: Int32Array): number {
@@ -266,8 +270,10 @@ function runTransforms(working: Recording, plan: PreparationPlan, context: Trans
   for (const [name, transform] of Object.entries(plan.config.transforms)) {
     if (plan.storedStimulus?.transform === name) continue;
     const { source, expose_as: exposeAs, concatenate } = transform;
+    // Other types are converted to an array of their own.
+    const inPlace = working.column(source).dtype !== "float32";
     const result = inContext(`transform ${name}`, () =>
-      runPipeline(working.floats(source), transformOps(transform), context),
+      runPipeline(working.floats(source), transformOps(transform), { ...context, inPlace }),
     );
     if (concatenate) joined.set(exposeAs, [...(joined.get(exposeAs) ?? []), result]);
     else working.set(exposeAs, result);
@@ -297,9 +303,11 @@ function finalForm(key: string, array: NdArray): NdArray {
 /** Whole numbers from 0 to 255 as uint8, anything else as float32. */
 function asBytes(array: NdArray): NdArray {
   if (array.dtype === "uint8") return array;
-  const { shape, data } = toFloat32(array);
-  const bytes = Uint8Array.from(data);
-  return data.every((value, i) => value === bytes[i]) ? { dtype: "uint8", shape, data: bytes } : toFloat32(array);
+  const floats = toFloat32(array);
+  const { shape, data } = floats;
+  const bytes = new Uint8Array(data);
+  for (let i = 0; i < data.length; i++) if (data[i] !== bytes[i]) return floats;
+  return { dtype: "uint8", shape, data: bytes };
 }
 
 /** Keys with one column per unit of the recording. */

@@ -60,6 +60,26 @@ export class ResidentStimuli {
   }
 }
 
+/** Which stimuli lie on a GPU: those of all sessions, of none, as many as leave room for training, or of so many bytes. */
+export type OnDevice = "auto" | "always" | "never" | number;
+
+/** Share of the free memory of a GPU that stimuli may take: training needs the rest. */
+const AUTOMATIC_SHARE = 0.5;
+/** Where the free memory is not known. */
+const AUTOMATIC_BYTES = 4 * 2 ** 30;
+
+/**
+ * Bytes of stimuli that may lie on a device.
+ *
+ * @param free bytes of the device that nobody uses, null when unknown
+ */
+export function deviceBudget(device: string, choice: OnDevice, free: number | null): number {
+  if (typeof choice === "number") return choice;
+  if (choice === "always") return Number.POSITIVE_INFINITY;
+  if (choice === "never" || device === "cpu") return 0;
+  return free === null ? AUTOMATIC_BYTES : free * AUTOMATIC_SHARE;
+}
+
 /** Row of each recording's first frame in {@link ResidentStimuli.of}, [recordings]. */
 export function firstRows({ recordings }: SampleSet): Int32Array {
   let row = 0;

@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, rmSync, truncateSync, utimesSync } from "node:fs";
+import { constants } from "node:buffer";
+import { mkdtempSync, readdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { UserError } from "../errors.ts";
 import type { LazyArray } from "../formats/lazy.ts";
 import { openSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import { binStarts, downsampleColumn } from "./downsample.ts";
@@ -64,13 +64,35 @@ describe("StimulusStore", () => {
     rmSync(path);
   });
 
-  test("refuses a copy that was cut short, naming it", () => {
-    const cache = join(folder, "cache-3");
+  test.each([
+    ["was cut short", (path: string) => truncateSync(path, 1000)],
+    ["is not what its name says", (path: string) => writeFileSync(path, "damaged")],
+    [
+      "holds other frames",
+      (path: string) =>
+        writeSafetensors(path, new Map([["stim", { dtype: "uint8", shape: [1, 15], data: new Uint8Array(15) }]])),
+    ],
+  ])("makes a copy again that %s", (_, damage) => {
+    const cache = mkdtempSync(join(folder, "cache-"));
+    const expected = downsampleColumn("stim", column, starts, 2);
     new StimulusStore(0, cache).hold(column, starts, 2);
-    const path = join(cache, readdirSync(cache)[0]!);
-    truncateSync(path, 1000);
-    expect(() => new StimulusStore(0, cache).hold(column, starts, 2)).toThrow(UserError);
-    expect(() => new StimulusStore(0, cache).hold(column, starts, 2)).toThrow(path);
+    damage(join(cache, readdirSync(cache)[0]!));
+    expect(new StimulusStore(0, cache).hold(column, starts, 2)).toEqual(expected);
+    expect(readdirSync(cache)).toHaveLength(1);
+  });
+
+  test("knows where the bytes lie that it mapped", () => {
+    const store = new StimulusStore(0, join(folder, "cache-5"));
+    const own = store.hold(column, undefined, 1);
+    expect(store.locationOf(own)).toEqual(column.location);
+    expect(store.locationOf(store.hold(column, starts, 2))!.path).toContain("cache-5");
+    expect(store.locationOf({ ...own, data: data.slice() })).toBeUndefined();
+  });
+
+  test("refuses stimuli with more bytes than an array can have", () => {
+    const shape = [constants.MAX_LENGTH + 1, 1];
+    const huge = { ...column, shape, dtype: "uint8" } as LazyArray;
+    expect(() => new StimulusStore().hold(huge, undefined, 1)).toThrow("Cannot hold a stimulus of");
   });
 
   test("keeps in memory what no file holds as it is", () => {

@@ -96,22 +96,27 @@ export class StimulusStore {
     const kept = starts ?? Int32Array.from({ length: column.shape[0]! }, (_, frame) => frame);
     const path = join(this.#cacheFolder, `${cacheKey(column, location, kept)}.safetensors`);
     const shape = [kept.length, ...column.shape.slice(1)];
-    if (!existsSync(path)) {
-      makeFolder(this.#cacheFolder);
-      using writer = createSafetensorsWriter(path, new Map([["stim", { dtype: "uint8", shape }]]));
-      pickFrames(column, kept, factor, (frames) => writer.append("stim", frames));
-      writer.finish();
-    }
+    const copied = copyIn(path, shape);
+    if (copied !== undefined) return copied;
+    makeFolder(this.#cacheFolder);
+    using writer = createSafetensorsWriter(path, new Map([["stim", { dtype: "uint8", shape }]]));
+    pickFrames(column, kept, factor, (frames) => writer.append("stim", frames));
+    writer.finish();
+    return copyIn(path, shape);
+  }
+}
+
+/** The frames in a file of the cache; undefined when there is none, or it is damaged and has to be made again. */
+function copyIn(path: string, shape: readonly number[]): FileLocation | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
     const file = openSafetensors(path);
-    try {
-      const { location: cached, shape: found } = file.tensor("stim");
-      if (cached !== undefined && found.join() === shape.join()) return cached;
-    } finally {
-      file.close();
-    }
-    throw new UserError(`Cannot use "${path}": it does not hold the frames its name promises`, {
-      hint: "Delete the file; it is made again from the recording.",
-    });
+    const { location, shape: found } = file.tensor("stim");
+    file.close();
+    return found.join() === shape.join() ? location : undefined;
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
   }
 }
 

@@ -40,6 +40,26 @@ const cones = {
 };
 
 describe("runPipeline()", () => {
+  test("leaves its input alone unless it may take its place, with the same result", () => {
+    const ops: TransformOp[] = [
+      { name: "pixelnorm", params: {} },
+      { name: "unsqueeze", params: { axis: 1 } },
+      { name: "mul", params: { factor: 3 } },
+      { name: "maxnorm", params: {} },
+      { name: "symlog", params: {} },
+    ];
+    for (const count of [1, 2, 3, 4, 5]) {
+      const input = () => ({ dtype: "float32", shape: [4], data: Float32Array.of(0, 127, 128, 255) }) as const;
+      const kept = input();
+      const expected = runPipeline(kept, ops.slice(0, count), context);
+      expect(kept).toEqual(input());
+      const own = input();
+      const result = runPipeline(own, ops.slice(0, count), { ...context, inPlace: true });
+      expect(result).toEqual(expected);
+      expect(result.data).toBe(own.data);
+    }
+  });
+
   test("suggests the closest name for an unknown transform", () => {
     const op = { name: "pixlnorm", params: {} } as unknown as TransformOp;
     for (const attempt of [() => run(array([1]), op), () => checkPipeline([op])]) {

@@ -24,6 +24,8 @@ export interface TransformContext {
    * on each trial by itself. Absent: they run over the whole recording, as the reference does.
    */
   readonly trialStarts?: Int32Array | undefined;
+  /** Whether the input is the pipeline's own: results may then take its place in memory. */
+  readonly inPlace?: boolean | undefined;
 }
 
 type ParamsOf<Name extends TransformOpName> = Extract<TransformOp, { name: Name }>["params"];
@@ -48,7 +50,7 @@ export const TRANSFORMS: { readonly [Name in TransformOpName]: TransformEntry<Pa
     doc: "Grey levels 0…255 to about ±0.5.",
     formula: "(x − 127) / 255",
     acrossFrames: false,
-    apply: (x) => pixelnorm(toFloat32(x)),
+    apply: (x, _, context) => pixelnorm(toFloat32(x), context),
   },
   unsqueeze: {
     name: "unsqueeze",
@@ -69,21 +71,21 @@ export const TRANSFORMS: { readonly [Name in TransformOpName]: TransformEntry<Pa
     doc: "Multiplies by a number.",
     formula: "factor · x",
     acrossFrames: false,
-    apply: (x, { factor }) => scaled(toFloat32(x), factor),
+    apply: (x, { factor }, context) => scaled(toFloat32(x), factor, context),
   },
   maxnorm: {
     name: "maxnorm",
     doc: "Divides by the largest size found anywhere in the recording; NaN is ignored and zeros stay zero.",
     formula: "x / max |x|",
     acrossFrames: false,
-    apply: (x) => maxnorm(toFloat32(x)),
+    apply: (x, _, context) => maxnorm(toFloat32(x), context),
   },
   symlog: {
     name: "symlog",
     doc: "Compresses large values of either sign.",
     formula: "sign(x) · ln(1 + |x|)",
     acrossFrames: false,
-    apply: (x) => symlog(toFloat32(x)),
+    apply: (x, _, context) => symlog(toFloat32(x), context),
   },
   splitrelu: {
     name: "splitrelu",
@@ -166,7 +168,9 @@ export function checkPipeline(ops: readonly TransformOp[]): string[] {
 export function runPipeline(x: NdArray, ops: readonly TransformOp[], context: TransformContext): NdArray {
   return ops.reduce((value, op) => {
     const entry = entryOf(op);
-    const apply = (part: NdArray): NdArray => entry.apply(part, op.params, context);
+    // What an earlier transform made is nobody else's.
+    const inPlace = context.inPlace || value.data.buffer !== x.data.buffer;
+    const apply = (part: NdArray): NdArray => entry.apply(part, op.params, { ...context, inPlace });
     return context.trialStarts !== undefined && entry.acrossFrames
       ? applyPerTrial(value, context.trialStarts, apply)
       : apply(value);

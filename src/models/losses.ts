@@ -1,8 +1,9 @@
 /**
- * @file The Poisson loss (model specification, section 16; training specification, section 8).
+ * @file The Poisson loss (model specification, section 16; training specification, section 8), and losses that parts of a
+ * model contribute (section 15).
  */
 
-import { ops, type Tensor, zeros } from "../torch/index.ts";
+import { type Module, ops, type Tensor, zeros } from "../torch/index.ts";
 
 /** Keeps the logarithm of a rate of zero finite. */
 const EPS = 1e-8;
@@ -49,4 +50,27 @@ function negativeLogLikelihood(prediction: Tensor, counts: Tensor, logInput: boo
   return logInput
     ? prediction.exp().sub(counts.mul(prediction))
     : prediction.sub(counts.mul(prediction.add(EPS).log()));
+}
+
+/** A scalar that a part adds to the loss. */
+export interface AuxiliaryLoss {
+  /** Losses of one name are averaged over the passes of a batch. */
+  name: string;
+  /** With gradients, kept. */
+  value: Tensor;
+}
+
+/** A part of a model that can do something wrong beside the rates, such as predict its own input. */
+export interface HasAuxiliaryLosses {
+  /** What the forward passes since the last call cost, one loss per pass. The caller frees the tensors. */
+  takeAuxiliaryLosses(): AuxiliaryLoss[];
+}
+
+export function hasAuxiliaryLosses(module: Module): module is Module & HasAuxiliaryLosses {
+  return "takeAuxiliaryLosses" in module;
+}
+
+/** How costly errors of a prediction are: the mean of their squares, over samples and everything else. */
+export function squaredErrorLoss(errors: Tensor): Tensor {
+  return errors.square().mean();
 }

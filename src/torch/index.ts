@@ -3,12 +3,15 @@
  */
 
 export * from "./autograd.ts";
+export * from "./distributed.ts";
 export * from "./gather.ts";
 export * from "./generator.ts";
 export * from "./mapping.ts";
 export * from "./module.ts";
+export { freePort } from "./network.ts";
 export { hasOperator, ops } from "./ops.ts";
 export * from "./optim.ts";
+export * from "./optim-schedule-free.ts";
 export * from "./parametrize.ts";
 export * from "./runtime.ts";
 export { scope, tensorScope, tensorStats } from "./scope.ts";

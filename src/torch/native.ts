@@ -63,6 +63,7 @@ export interface Native {
   deviceCount(): number;
   synchronize(device: string): void;
   deviceMemory(device: string): { allocated: number; peak: number } | null;
+  freeDeviceMemory(device: string): number | null;
   setFlag(name: string, on: boolean): void;
   releaseMemory(): void;
   mapFile(path: string, offset: number, bytes: number): ArrayBuffer;
@@ -77,6 +78,25 @@ export interface Native {
     pixels: number,
     normalise: boolean,
   ): void;
+
+  /** The functions from here to `closeGroup` are absent from a libtorch without c10d. */
+  hasProcessGroups(): boolean;
+  openStore(host: string, port: number, serve: boolean, seconds: number): number;
+  storeSet(store: number, key: string, text: string, seconds: number): void;
+  storeGet(store: number, keys: readonly string[], seconds: number): (string | null)[];
+  closeStore(store: number): void;
+  openGroup(store: number, prefix: string, rank: number, world: number, address: string, seconds: number): number;
+  allReduce(group: number, tensor: Handle, maximum: boolean, seconds: number): void;
+  broadcast(group: number, tensor: Handle, seconds: number): void;
+  allGather(group: number, tensor: Handle, world: number, seconds: number): Handle[];
+  closeGroup(group: number): void;
+  hasNccl(): boolean;
+  ncclUniqueId(): string;
+  openNccl(id: string, rank: number, world: number, device: string): number;
+  ncclAllReduce(comm: number, tensor: Handle, seconds: number): void;
+  ncclBroadcast(comm: number, tensor: Handle, seconds: number): void;
+  closeNccl(comm: number): void;
+
   version(): string;
 }
 

@@ -1,5 +1,6 @@
 /**
- * @file AdamW (Loshchilov & Hutter 2019) with libtorch's fused kernel where it exists, and gradient clipping.
+ * @file What optimisers share; AdamW (Loshchilov & Hutter 2019) with libtorch's fused kernel where it exists; and gradient
+ * clipping.
  *
  * Follows spec/training.md section 10.2: a parameter without a gradient is skipped completely (no decay, no moments, no
  * step count), so sessions absent from a batch keep their readouts.
@@ -9,7 +10,7 @@ import { gradsOf, noGrad } from "./autograd.ts";
 import type { NamedTensor } from "./module.ts";
 import { hasOperator, ops } from "./ops.ts";
 import { scope } from "./scope.ts";
-import { ones, stack, type Tensor, zeros } from "./tensor.ts";
+import { full, ones, stack, type Tensor, zeros } from "./tensor.ts";
 
 /** Parameters that share their hyper-parameters. */
 export interface ParameterGroup {
@@ -18,6 +19,59 @@ export interface ParameterGroup {
   lr: number;
   weightDecay: number;
 }
+
+/** Updates parameters by their gradients. */
+export interface Optimizer {
+  readonly groups: ParameterGroup[];
+  /** Whether `step` can be told on the device to change nothing. */
+  readonly skipsOnDevice: boolean;
+
+  /** All parameters of all groups. */
+  parameters(): Tensor[];
+
+  /**
+   * One update of every parameter that has a gradient.
+   *
+   * @param skip a float32 scalar on the parameters' device, 1 to change nothing and 0 to go ahead, so that the host does not
+   *   wait for the decision; only where `skipsOnDevice`
+   */
+  step(skip?: Tensor): void;
+
+  /**
+   * Gives the parameters the values that gradients are taken at (`train`, as at first), or those to predict with and to keep
+   * (`eval`). They differ for schedule-free optimisers alone. Steps are taken in `train` mode.
+   */
+  setMode(mode: OptimizerMode): void;
+
+  /** Applies `body`, which changes values in place, to a parameter and to all that its next values are made from. */
+  project(parameter: NamedTensor, body: (values: Tensor) => void): void;
+
+  /** By how much the last update moved each element, relative to its smoothed gradient; undefined before the first one. */
+  stepSize(parameter: NamedTensor): Tensor | undefined;
+
+  /** What the next updates depend on beside gradients and the parameters in `eval` mode. The tensors are the live ones. */
+  stateTensors(): Map<string, Tensor>;
+
+  /** Takes over what `stateTensors` gave, with the parameters in `eval` mode, and changes to `train` mode. */
+  loadStateTensors(read: ReadStateTensor): void;
+
+  /** Frees the state. */
+  dispose(): void;
+}
+
+export type OptimizerMode = "train" | "eval";
+
+/**
+ * Finds a stored tensor and moves it to a device. The caller keeps it.
+ *
+ * @param expected with `isNeeded`, the tensor must be there
+ * @returns null when there is none
+ * @throws UserError when it has another shape, or is needed and not there
+ */
+export type ReadStateTensor = (
+  name: string,
+  expected: { shape: readonly number[]; device: string; isNeeded?: boolean },
+) => Tensor | null;
 
 /** What AdamW remembers of one parameter. */
 export interface AdamState {
@@ -35,14 +89,14 @@ export interface AdamWOptions {
   eps?: number;
 }
 
-export class AdamW {
+export class AdamW implements Optimizer {
   readonly groups: ParameterGroup[];
   /** By parameter name; absent until a parameter has had its first gradient. */
   readonly state = new Map<string, AdamState>();
   readonly beta1: number;
   readonly beta2: number;
   readonly eps: number;
-  readonly #fused = hasOperator("_fused_adamw_");
+  readonly skipsOnDevice = hasOperator("_fused_adamw_");
 
   constructor(groups: ParameterGroup[], { beta1 = 0.9, beta2 = 0.999, eps = 1e-8 }: AdamWOptions = {}) {
     this.groups = groups;
@@ -51,38 +105,37 @@ export class AdamW {
     this.eps = eps;
   }
 
-  /** All parameters of all groups. */
   parameters(): Tensor[] {
-    return this.groups.flatMap((group) => group.parameters.map((p) => p.tensor));
+    return parametersOf(this.groups);
   }
 
-  /** One update of every parameter that has a gradient. */
-  step(): void {
+  step(skip?: Tensor): void {
     noGrad(() =>
       scope(() => {
-        for (const group of this.groups) this.#stepGroup(group);
+        for (const group of this.groups) this.#stepGroup(group, skip);
       }),
     );
   }
 
-  #stepGroup(group: ParameterGroup): void {
-    const all = group.parameters;
-    const gradients = gradsOf(all.map((p) => p.tensor));
-    const active = all.flatMap((p, i) =>
-      gradients[i] ? [{ tensor: p.tensor, grad: gradients[i], ...this.#stateOf(p) }] : [],
-    );
+  #stepGroup(group: ParameterGroup, skip: Tensor | undefined): void {
+    const active = withGradients(group).map(({ parameter, grad }) => ({
+      parameter,
+      grad,
+      ...this.#stateOf(parameter),
+    }));
     if (!active.length) return;
-    const parameters = active.map((p) => p.tensor);
+    const parameters = active.map(({ parameter }) => parameter.tensor);
     const grads = active.map((p) => p.grad);
     const m = active.map((p) => p.expAvg);
     const v = active.map((p) => p.expAvgSq);
     const steps = active.map((p) => p.step);
-    ops._foreach_add_.Scalar(steps, 1);
+    if (skip) ops._foreach_add_.Tensor(steps, skip.rsub(1));
+    else ops._foreach_add_.Scalar(steps, 1);
     const { lr, weightDecay } = group;
     const { beta1, beta2, eps } = this;
-    if (this.#fused) {
+    if (this.skipsOnDevice) {
       const named = { lr, beta1, beta2, weight_decay: weightDecay, eps, amsgrad: false, maximize: false };
-      ops._fused_adamw_(parameters, grads, m, v, [], steps, named);
+      ops._fused_adamw_(parameters, grads, m, v, [], steps, { ...named, ...(skip && { found_inf: skip }) });
       return;
     }
     // Libtorch before 2.4: the same update from list operators.
@@ -119,6 +172,64 @@ export class AdamW {
     }
     return state;
   }
+
+  /** The same values serve both purposes. */
+  setMode(): void {}
+
+  project({ tensor }: NamedTensor, body: (values: Tensor) => void): void {
+    noGrad(() => body(tensor));
+  }
+
+  stepSize({ name }: NamedTensor): Tensor | undefined {
+    const { beta1, beta2, eps } = this;
+    const adam = this.state.get(name);
+    const group = this.groups.find(({ parameters }) => parameters.some((parameter) => parameter.name === name));
+    if (adam === undefined || group === undefined) return undefined;
+    // On the device, so that nothing waits for the step count; in float32, as the reference does.
+    const correction1 = ops.pow.Scalar(beta1, adam.step).rsub(1);
+    const correction2 = ops.pow.Scalar(beta2, adam.step).rsub(1);
+    const size = correction2.sqrt().div(correction1).mul(group.lr).div(adam.expAvgSq.sqrt().add(eps));
+    // All its updates so far may have been skipped.
+    return ops.where.self(adam.step.eq(0), full([], group.lr, { device: size.device }), size);
+  }
+
+  stateTensors(): Map<string, Tensor> {
+    const tensors = new Map<string, Tensor>();
+    for (const [name, { step, expAvg, expAvgSq }] of this.state) {
+      tensors.set(`step.${name}`, step);
+      tensors.set(`exp_avg.${name}`, expAvg);
+      tensors.set(`exp_avg_sq.${name}`, expAvgSq);
+    }
+    return tensors;
+  }
+
+  loadStateTensors(read: ReadStateTensor): void {
+    for (const { name, tensor } of this.groups.flatMap(({ parameters }) => parameters)) {
+      const { shape, device } = tensor;
+      const step = read(`step.${name}`, { shape: [], device });
+      // Parameters that never had a gradient have no state.
+      if (!step) continue;
+      const [expAvg, expAvgSq] = ["exp_avg", "exp_avg_sq"].map((kind) =>
+        read(`${kind}.${name}`, { shape, device, isNeeded: true }),
+      ) as [Tensor, Tensor];
+      this.state.set(name, { step, expAvg, expAvgSq });
+    }
+  }
+
+  dispose(): void {
+    for (const tensor of this.stateTensors().values()) tensor.dispose();
+    this.state.clear();
+  }
+}
+
+export function parametersOf(groups: readonly ParameterGroup[]): Tensor[] {
+  return groups.flatMap(({ parameters }) => parameters.map(({ tensor }) => tensor));
+}
+
+/** The parameters of a group that have a gradient. */
+export function withGradients({ parameters }: ParameterGroup): { parameter: NamedTensor; grad: Tensor }[] {
+  const gradients = gradsOf(parameters.map(({ tensor }) => tensor));
+  return parameters.flatMap((parameter, i) => (gradients[i] ? [{ parameter, grad: gradients[i] }] : []));
 }
 
 /**

@@ -33,6 +33,11 @@ export function deviceMemory(device: string): { allocated: number; peak: number 
   return device === "cpu" ? null : native().deviceMemory(device);
 }
 
+/** Bytes of a GPU that nobody uses; null for the CPU and where this libtorch cannot tell. */
+export function freeDeviceMemory(device: string): number | null {
+  return device === "cpu" ? null : native().freeDeviceMemory(device);
+}
+
 /**
  * Gives CPU memory that freed tensors left behind back to the system. The addon keeps large blocks for the next step, which
  * is what makes steps fast; call this when a long-lived process is done with a model.

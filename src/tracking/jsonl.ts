@@ -10,8 +10,8 @@ import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { writeFileAtomic } from "../formats/atomic.ts";
 import { makeFolder } from "../formats/folder.ts";
-import { systemErrorMeaning } from "../formats/system-error.ts";
 import type { MetricRecord, TrackedRun, Tracker } from "../training/tracker.ts";
+import { attemptWrite } from "./attempt-write.ts";
 
 /** Name of the file in a run's folder. */
 export const METRICS_FILE = "metrics.jsonl";
@@ -29,7 +29,7 @@ export function jsonlTracker(): Tracker {
     },
     log(record) {
       if (path === undefined) throw new Error("Cannot log metrics: the tracker was not started");
-      append(path, `${JSON.stringify({ ...record, time: Date.now() / 1000 }, spellNonFinite)}\n`);
+      appendMetrics(path, { ...record, time: Date.now() / 1000 });
     },
     finish() {
       path = undefined;
@@ -37,17 +37,18 @@ export function jsonlTracker(): Tracker {
   };
 }
 
-function append(path: string, line: string): void {
-  try {
-    appendFileSync(path, line);
-  } catch (cause) {
-    const meaning = systemErrorMeaning(cause);
-    if (meaning === undefined) throw cause;
-    throw new UserError(`Cannot write "${path}": ${meaning}`, {
-      hint: "The run can go on from its last checkpoint.",
-      cause,
-    });
-  }
+/**
+ * Appends a record to a metrics file.
+ *
+ * @throws UserError when the disk is full and the like
+ */
+export function appendMetrics(path: string, record: MetricRecord): void {
+  attemptWrite(path, () => appendFileSync(path, metricsLine(record)));
+}
+
+/** A record as a line of a metrics file. */
+export function metricsLine(record: MetricRecord): string {
+  return `${JSON.stringify(record, spellNonFinite)}\n`;
 }
 
 /** Removes what an earlier process logged beyond the step from which the run continues. */

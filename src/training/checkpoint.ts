@@ -3,7 +3,7 @@
  *
  * ```
  * <name>.safetensors         the model file: all it takes to use the twin, see model-file.ts
- * <name>.state.safetensors   AdamW's moments and step counts, random states, and the trainer's counters
+ * <name>.state.safetensors   the optimiser's and loss scaling's state, random states, and the trainer's counters
  * ```
  *
  * Both are written beside their final places first and then put there, the state before the model. Meanwhile the state that
@@ -16,24 +16,34 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import { UserError } from "../errors.ts";
 import type { SafetensorsFile } from "../formats/safetensors.ts";
 import {
-  type AdamW,
   defaultGeneratorState,
   fromArray,
   type Module,
+  type Optimizer,
+  type ReadStateTensor,
   scope,
   setDefaultGeneratorState,
   type Tensor,
 } from "../torch/index.ts";
 import { previousStatePath, statePath } from "./checkpoint-files.ts";
+import type { LossScaler } from "./loss-scaling.ts";
 import { startModelFile } from "./model-file.ts";
 import type { ModelInfo } from "./model-info.ts";
 import { MODEL_KEY, openTensorFile, SCHEMA, STATE_KEY, startTensorFile } from "./tensor-file.ts";
 
 /** What continuing a run needs. `run` is whatever the trainer counts, as JSON. */
 export interface TrainingState {
-  optimizer: AdamW;
+  optimizer: Optimizer;
+  scaler?: LossScaler | undefined;
   device: string;
   run: unknown;
+  /** Random states of the other processes of the run, under {@link randomStateName}. */
+  otherStates?: ReadonlyMap<string, Tensor> | undefined;
+}
+
+/** Under which name the random state of a process's device is stored. */
+export function randomStateName(device: string, rank: number): string {
+  return rank === 0 ? `rng.${device}` : `rng.${device.split(":")[0]}.rank${rank}`;
 }
 
 /**
@@ -43,6 +53,15 @@ export interface TrainingState {
  * @throws UserError when the disk is full, permission is missing and the like; the previous checkpoint is intact then
  */
 export function saveCheckpoint(path: string, twin: Module, info: ModelInfo, training: TrainingState): void {
+  training.optimizer.setMode("eval");
+  try {
+    writeCheckpoint(path, twin, info, training);
+  } finally {
+    training.optimizer.setMode("train");
+  }
+}
+
+function writeCheckpoint(path: string, twin: Module, info: ModelInfo, training: TrainingState): void {
   const save_id = randomUUID();
   scope(() => {
     const state = { schema: SCHEMA, save_id, run: training.run };
@@ -68,14 +87,10 @@ function saveId(path: string, key: string): unknown {
   return description.save_id;
 }
 
-function stateTensors({ optimizer, device }: TrainingState): Map<string, Tensor> {
-  const tensors = new Map<string, Tensor>();
-  for (const [name, { step, expAvg, expAvgSq }] of optimizer.state) {
-    tensors.set(`step.${name}`, step);
-    tensors.set(`exp_avg.${name}`, expAvg);
-    tensors.set(`exp_avg_sq.${name}`, expAvgSq);
-  }
-  for (const where of new Set(["cpu", device])) tensors.set(`rng.${where}`, defaultGeneratorState(where));
+function stateTensors({ optimizer, scaler, device, otherStates = new Map() }: TrainingState): Map<string, Tensor> {
+  const tensors = new Map([...optimizer.stateTensors(), ...(scaler?.stateTensors() ?? [])]);
+  for (const where of new Set(["cpu", device])) tensors.set(randomStateName(where, 0), defaultGeneratorState(where));
+  for (const [name, state] of otherStates) tensors.set(name, state);
   return tensors;
 }
 
@@ -84,9 +99,15 @@ function stateTensors({ optimizer, device }: TrainingState): Map<string, Tensor>
  *
  * @param path of the checkpoint, whose parameters are loaded separately
  * @param optimizer with the groups of the same model and no state yet
+ * @param own loss scaling to restore, and the rank of this process, whose random states are restored
  * @throws UserError when the state's file is missing, damaged or belongs to another checkpoint or model
  */
-export function loadTrainingState<Run>(path: string, optimizer: AdamW, device: string): Run {
+export function loadTrainingState<Run>(
+  path: string,
+  optimizer: Optimizer,
+  device: string,
+  { rank = 0, scaler }: { rank?: number | undefined; scaler?: LossScaler | undefined } = {},
+): Run {
   const stored = [statePath(path), previousStatePath(path)].find((state) => belongs(path, state)) ?? statePath(path);
   if (!existsSync(stored)) {
     throw new UserError(`Cannot resume from "${path}": there is no "${statePath(path)}"`, {
@@ -101,10 +122,12 @@ export function loadTrainingState<Run>(path: string, optimizer: AdamW, device: s
       });
     }
     scope(() => {
-      restoreMoments(file, optimizer);
+      const read = stateReader(file);
+      optimizer.loadStateTensors(read);
+      scaler?.loadStateTensors(read);
       for (const where of new Set(["cpu", device])) {
-        const state = file.tensors.get(`rng.${where}`);
-        // Absent when the run moves to another kind of device; dropout then starts a new stream.
+        const state = file.tensors.get(randomStateName(where, rank));
+        // Absent when the run moves to another kind of device or has more processes; dropout then starts a new stream.
         if (state) setDefaultGeneratorState(fromArray(state.read()), where);
       }
     });
@@ -114,24 +137,16 @@ export function loadTrainingState<Run>(path: string, optimizer: AdamW, device: s
   }
 }
 
-function restoreMoments(file: SafetensorsFile, optimizer: AdamW): void {
-  for (const { name, tensor } of optimizer.groups.flatMap(({ parameters }) => parameters)) {
-    // Parameters that never had a gradient have no state.
-    if (!file.tensors.has(`step.${name}`)) continue;
-    const read = (prefix: string, shape: readonly number[]): Tensor => {
-      const array = file.tensor(`${prefix}.${name}`).read();
-      if (array.shape.join() !== shape.join()) {
-        throw new UserError(
-          `Cannot resume from "${file.path}": "${prefix}.${name}" is [${array.shape.join(", ")}], the parameter is [${shape.join(", ")}]`,
-        );
-      }
-      // A copy of its own: the array belongs to the file's bytes.
-      return fromArray(array).clone().to({ device: tensor.device }).keep();
-    };
-    optimizer.state.set(name, {
-      step: read("step", []),
-      expAvg: read("exp_avg", tensor.shape),
-      expAvgSq: read("exp_avg_sq", tensor.shape),
-    });
-  }
+function stateReader(file: SafetensorsFile): ReadStateTensor {
+  return (name, { shape, device, isNeeded = false }) => {
+    if (!isNeeded && !file.tensors.has(name)) return null;
+    const array = file.tensor(name).read();
+    if (array.shape.join() !== shape.join()) {
+      throw new UserError(
+        `Cannot resume from "${file.path}": "${name}" is [${array.shape.join(", ")}], the parameter is [${shape.join(", ")}]`,
+      );
+    }
+    // A copy of its own: the array belongs to the file's bytes.
+    return fromArray(array).clone().to({ device }).keep();
+  };
 }

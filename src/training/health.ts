@@ -10,30 +10,39 @@ const MOST_FAILURES = 50;
 
 /** Counts failures in a row. Single ones are dropped by the training step and do no harm. */
 export class HealthCheck {
+  private readonly limit: number;
   private emptyBatches = 0;
   private skippedUpdates = 0;
 
-  /** @throws UserError when no session has had a finite loss for 50 batches */
-  afterBatch({ losses }: BatchReport): void {
+  /** @param limit failures in a row that end a run */
+  constructor(limit = MOST_FAILURES) {
+    this.limit = limit;
+  }
+
+  /**
+   * @param explain says where in the batch numbers stop being finite
+   * @throws UserError when no session has had a finite loss in so many batches
+   */
+  afterBatch({ losses }: BatchReport, explain: () => string): void {
     this.emptyBatches = losses.some(({ loss }) => Number.isFinite(loss)) ? 0 : this.emptyBatches + 1;
-    if (this.emptyBatches < MOST_FAILURES) return;
+    if (this.emptyBatches < this.limit) return;
     throw new UserError(
-      `Training stopped: no loss was finite in ${MOST_FAILURES} batches in a row, last ${list(losses)}`,
-      {
-        hint: "Look for missing values or empty masks in these sessions' data, or lower the learning rate.",
-      },
+      `Training stopped: no loss was finite in ${this.limit} batches in a row, last ${list(losses)}. ${explain()}`,
+      { hint: "Look for missing values or empty masks in these sessions' data, or lower the learning rate." },
     );
   }
 
   /**
    * @param batch the last batch that the update was made of
-   * @throws UserError when 50 updates in a row had to be left out
+   * @param explain says where in that batch numbers stop being finite
+   * @throws UserError when so many updates in a row had to be left out
    */
-  afterUpdate({ skipped, gradNorm }: UpdateReport, { losses }: BatchReport): void {
+  afterUpdate({ skipped, gradNorm }: UpdateReport, { losses }: BatchReport, explain: () => string): void {
     this.skippedUpdates = skipped ? this.skippedUpdates + 1 : 0;
-    if (this.skippedUpdates < MOST_FAILURES) return;
+    if (this.skippedUpdates < this.limit) return;
     throw new UserError(
-      `Training stopped: the norm of the gradients was ${gradNorm} in ${MOST_FAILURES} updates in a row, last with ${list(losses)}`,
+      `Training stopped: the norm of the gradients was ${gradNorm} in ${this.limit} updates in a row, ` +
+        `last with ${list(losses)}. ${explain()}`,
       { hint: "Lower the learning rate, clip gradients, or look at these sessions' data." },
     );
   }

@@ -2,7 +2,14 @@
  * @file Which parameters are optimised how (training specification, section 10, with its fixes T-01 and T-02).
  */
 
-import type { AdamW, NamedTensor, ParameterGroup } from "../torch/index.ts";
+import type { RegularizerConfig } from "../config/model.ts";
+import { UserError } from "../errors.ts";
+import { AdamW, type NamedTensor, type Optimizer, type ParameterGroup, ScheduleFreeAdamW } from "../torch/index.ts";
+import type { ScheduleKind } from "./schedules.ts";
+
+export const OPTIMIZERS = ["adamw", "schedule_free"] as const;
+
+export type OptimizerKind = (typeof OPTIMIZERS)[number];
 
 /** Rates and decay of a run. */
 export interface ParameterGroupOptions {
@@ -48,7 +55,62 @@ function isCore(name: string): boolean {
   return /frontend|convnet|modulator/.test(name);
 }
 
+/** An optimiser and its numbers. */
+export interface OptimizerOptions {
+  optimizer: OptimizerKind;
+  /** Steps over which the rate of `schedule_free` rises from 0. */
+  optimizerWarmupSteps: number;
+}
+
+/** @throws UserError for `schedule_free` with a regulariser that goes by AdamW's step sizes */
+export function makeOptimizer(
+  groups: ParameterGroup[],
+  { optimizer, optimizerWarmupSteps }: OptimizerOptions,
+  regularization: readonly RegularizerConfig[],
+): Optimizer {
+  if (optimizer === "adamw") return new AdamW(groups);
+  const shrinking = regularization.find(({ type }) => type === "proximal_l1");
+  if (shrinking) {
+    throw new UserError(
+      `Cannot train with optimizer schedule_free: regulariser "${shrinking.name}" is of type proximal_l1, ` +
+        "which goes by AdamW's step sizes",
+      { hint: "Use optimizer adamw, or a regulariser of type l1." },
+    );
+  }
+  return new ScheduleFreeAdamW(groups, { warmupSteps: optimizerWarmupSteps });
+}
+
+/**
+ * Checks an optimiser's settings.
+ *
+ * @throws UserError that names the setting, what was found and what is allowed
+ */
+export function checkOptimizer(
+  { optimizer, optimizerWarmupSteps: steps }: OptimizerOptions,
+  lrScheduler: ScheduleKind,
+): void {
+  if (!OPTIMIZERS.includes(optimizer)) {
+    throw new UserError(`Cannot train: optimizer is ${optimizer}, expected ${OPTIMIZERS.join(", ")}`);
+  }
+  if (!(Number.isInteger(steps) && steps >= 0)) {
+    throw new UserError(`Cannot train: optimizerWarmupSteps is ${steps}, expected a whole number from 0`);
+  }
+  if (optimizer === "schedule_free" && lrScheduler !== "none") {
+    throw new UserError(`Cannot train with optimizer schedule_free and lrScheduler ${lrScheduler}`, {
+      hint: "The one takes the place of the other: leave out --lr-scheduler; --optimizer-warmup-steps raises the rate slowly.",
+    });
+  }
+  if (optimizer === "adamw" && steps > 0) {
+    throw new UserError(`Cannot train: optimizerWarmupSteps is ${steps}, but optimizer adamw has no warm-up`, {
+      hint: "Use --lr-scheduler cosine_warmup, or --optimizer schedule_free.",
+    });
+  }
+}
+
+const LOGGED_AS: Record<OptimizerKind, string> = { adamw: "AdamW", schedule_free: "AdamWScheduleFree" };
+
 /** Names under which trackers know the groups' rates: `lr-AdamW`, or `lr-AdamW/pg1`, `lr-AdamW/pg2`, ... for several. */
-export function rateKeys({ groups }: AdamW): string[] {
-  return groups.length === 1 ? ["lr-AdamW"] : groups.map((_, i) => `lr-AdamW/pg${i + 1}`);
+export function rateKeys({ groups }: Optimizer, kind: OptimizerKind): string[] {
+  const key = `lr-${LOGGED_AS[kind]}`;
+  return groups.length === 1 ? [key] : groups.map((_, i) => `${key}/pg${i + 1}`);
 }

@@ -38,15 +38,28 @@ describe("resolveSettings()", () => {
     [{ timeBudgetMinutes: 0 }, "timeBudgetMinutes is 0"],
     [{ earlyStoppingPatience: 0 }, "earlyStoppingPatience is 0"],
     [{ lrScheduler: "sine" as "none" }, 'Unknown learning-rate schedule "sine"'],
-    [{ precision: "16-mixed" as "32" }, 'Precision "16-mixed" (float16) is not offered'],
+    [{ precision: "8" as "32" }, 'Unknown precision "8"'],
+    [{ optimizer: "sgd" as "adamw" }, "optimizer is sgd, expected adamw, schedule_free"],
+    [{ optimizerWarmupSteps: -1 }, "optimizerWarmupSteps is -1, expected a whole number from 0"],
+    [{ optimizerWarmupSteps: 10 }, "optimizerWarmupSteps is 10, but optimizer adamw has no warm-up"],
+    [
+      { optimizer: "schedule_free", lrScheduler: "cosine" },
+      "Cannot train with optimizer schedule_free and lrScheduler cosine",
+    ],
   ] satisfies [TrainOptions, string][])("refuses %j", (options, message) => {
     expect(() => resolveSettings(options, "cpu")).toThrow(UserError);
     expect(() => resolveSettings(options, "cpu")).toThrow(message);
   });
 });
 
-test("parsePrecision() knows old spellings and refuses float16", () => {
-  expect(["32", "bf16", "bf16-mixed"].map(parsePrecision)).toEqual(["32", "bf16-mixed", "bf16-mixed"]);
-  expect(() => parsePrecision("16")).toThrow("float16");
+test("parsePrecision() knows all spellings", () => {
+  expect(["32", "32-true", "bf16", "bf16-mixed", "16", "16-mixed"].map(parsePrecision)).toEqual([
+    "32",
+    "32",
+    "bf16-mixed",
+    "bf16-mixed",
+    "16-mixed",
+    "16-mixed",
+  ]);
   expect(() => parsePrecision("8")).toThrow('Unknown precision "8"');
 });

@@ -4,14 +4,18 @@
  */
 
 import type { ModelConfig } from "../config/model.ts";
+import { STORAGE_MODES, type StorageMode } from "../data/loader.ts";
 import type { PreparedSession } from "../data/prepare.ts";
+import type { OnDevice } from "../data/resident-stimuli.ts";
 import { BALANCES, type Balance } from "../data/samplers.ts";
 import { UserError } from "../errors.ts";
+import type { ProcessGroup } from "../torch/index.ts";
 import { bf16Flags } from "../torch/setup/cpu.ts";
 import type { TrainEvents } from "./events.ts";
+import { checkOptimizer, type OptimizerKind } from "./optimizers.ts";
 import { FREEZES, type Freeze } from "./pretrained.ts";
 import { checkSchedule, type ScheduleKind } from "./schedules.ts";
-import type { Precision } from "./step.ts";
+import { PRECISIONS, type Precision } from "./step.ts";
 import type { Tracker } from "./tracker.ts";
 
 /** Numbers and switches of a run, all with their values; part of every checkpoint. */
@@ -29,6 +33,9 @@ export interface TrainingSettings {
   gradientClipVal: number;
   /** Batches per optimiser step. */
   accumulateGradBatches: number;
+  optimizer: OptimizerKind;
+  /** Optimiser steps over which the rate of `schedule_free` rises from 0. */
+  optimizerWarmupSteps: number;
   lrScheduler: ScheduleKind;
   /** Epochs of the two warm-up schedules. */
   warmupEpochs: number;
@@ -48,9 +55,13 @@ export interface TrainingSettings {
   curriculumWarmupSteps: number;
   /** Least weight of a sample in the curriculum, above 0 and up to 1. */
   curriculumFloor: number;
+  /** `bfloat16` rounds what is served as the reference does in that mode. */
+  dsetDtype: StorageMode;
   /** Parts that do not train: `core` with `frozenCore`, `vision` with `freezeVision`. */
   freeze: Freeze;
   precision: Precision;
+  /** On a GPU: products of float32 numbers with the precision of TF32. */
+  tf32: boolean;
   /** Batches per epoch; fewer when there are fewer samples. */
   stepsPerEpoch: number;
   /** Up to 1: share of the validation samples, the same in every epoch; above: number of batches. */
@@ -62,6 +73,10 @@ export interface TrainingSettings {
   timeBudgetMinutes: number | null;
   /** Of initialisation, shuffling and dropout. The division into training and validation has its own. */
   seed: number;
+  /** Processes that train together, each on batches of `batchSize`. The process group decides it. */
+  numProcesses: number;
+  /** With several processes: every session in the batches of all weighs the same, as if one process had them. */
+  globalObjective: boolean;
 }
 
 /** Options of {@link train}. Settings that are left out have their defaults or, when resuming, the checkpoint's values. */
@@ -74,18 +89,26 @@ export interface TrainOptions extends Partial<TrainingSettings>, TrainEvents {
   sessions?: readonly PreparedSession[] | undefined;
   /** Folder with the sessions' folders; each configuration's `data_dir` when absent. */
   dataDir?: string | undefined;
-  /** Bytes of stimuli that may lie in memory, others are mapped from files; half of the available memory when absent. */
+  /**
+   * Bytes of stimuli that may lie in memory, others are mapped from files. When absent, half of the available memory, or none
+   * with `dataCache`.
+   */
   dataMemory?: number | undefined;
-  /** Bytes of stimuli that are kept on a GPU, others are sent with every batch; 4 GiB when absent, none on a CPU. */
-  dataOnDevice?: number | undefined;
-  /** Folder for copies of stimuli that are mapped; in the user's cache when absent. */
-  dataCache?: string | undefined;
+  /** Which stimuli are kept on a GPU, others are sent with every batch; `auto` when absent: half of its free memory. */
+  dataOnDevice?: OnDevice | undefined;
+  /**
+   * Folder that prepared sessions are kept in for the next run. When absent only copies of stimuli are, those that must be
+   * mapped, in the user's cache; false writes nothing.
+   */
+  dataCache?: string | false | undefined;
   /** Refuse data that deserve a second look, see `PreparedSession.doubts`. */
   strictData?: boolean | undefined;
   /** Use only the first sessions of the dataset configuration. */
   maxDatasets?: number | undefined;
   /** "cpu" or "cuda:0", ... */
   device?: string | undefined;
+  /** The processes that train together; each calls `train` with the same options. */
+  processGroup?: ProcessGroup | undefined;
   /** Folder with a folder for every experiment. */
   checkpointDir?: string | undefined;
   /**
@@ -103,6 +126,15 @@ export interface TrainOptions extends Partial<TrainingSettings>, TrainEvents {
   resume?: string | undefined;
   /** When resuming: accept settings, sessions or data that differ from the checkpoint's. */
   overrideOnResume?: boolean | undefined;
+  /**
+   * Batches in a row without a finite loss, or updates without finite gradients, after which training stops; 50 when absent.
+   */
+  badStepLimit?: number | undefined;
+  /**
+   * Batches whose losses and norms are read from the device together, so that the host need not wait after every one; what is
+   * reported and logged is the same, later. 16 on a GPU when absent, 1 on the CPU.
+   */
+  readEvery?: number | undefined;
   /** Optimiser steps between two writings of `last` within an epoch; it is written after every epoch in any case. */
   checkpointEvery?: number | undefined;
   trackers?: readonly Tracker[] | undefined;
@@ -112,6 +144,11 @@ export interface TrainOptions extends Partial<TrainingSettings>, TrainEvents {
 
 /** Sessions of a dataset configuration that are used unless said otherwise. */
 export const DEFAULT_MAX_DATASETS = 30;
+
+/** Batches between two readings, unless said otherwise. */
+export function defaultReadEvery(device: string): number {
+  return device === "cpu" ? 1 : 16;
+}
 
 /** Settings of a run that says nothing. bfloat16 where it is fast: on GPUs, and on processors that have the products. */
 export function defaultSettings(device: string): TrainingSettings {
@@ -123,6 +160,8 @@ export function defaultSettings(device: string): TrainingSettings {
     maxEpochs: 100,
     gradientClipVal: 1,
     accumulateGradBatches: 1,
+    optimizer: "adamw",
+    optimizerWarmupSteps: 0,
     lrScheduler: "none",
     warmupEpochs: 5,
     warmupPerStep: false,
@@ -133,14 +172,18 @@ export function defaultSettings(device: string): TrainingSettings {
     enableCurriculum: false,
     curriculumWarmupSteps: 8000,
     curriculumFloor: 0.05,
+    dsetDtype: "uint8",
     freeze: "none",
     precision: device !== "cpu" || bf16Flags().length > 0 ? "bf16-mixed" : "32",
+    tf32: true,
     stepsPerEpoch: 1000,
     limitValBatches: 1,
     earlyStoppingPatience: null,
     earlyStoppingMinDelta: 0,
     timeBudgetMinutes: null,
     seed: 0,
+    numProcesses: 1,
+    globalObjective: false,
   };
 }
 
@@ -185,6 +228,7 @@ const WHOLE_FROM_1: readonly NumberKey[] = [
   "stepsPerEpoch",
   "earlyStoppingPatience",
   "curriculumWarmupSteps",
+  "numProcesses",
 ];
 const FROM_0: readonly NumberKey[] = ["learningRate", "coreLrScale", "weightDecay", "earlyStoppingMinDelta"];
 const ABOVE_0: readonly NumberKey[] = ["limitValBatches", "timeBudgetMinutes"];
@@ -208,31 +252,34 @@ function checkSettings(settings: TrainingSettings): void {
     "a share up to 1 or a whole number of batches",
     (value) => value <= 1 || Number.isInteger(value),
   );
-  const { lrScheduler, warmupEpochs, restartPeriod, precision, balance } = settings;
+  const { lrScheduler, warmupEpochs, restartPeriod, precision, balance, dsetDtype } = settings;
   if (!FREEZES.includes(settings.freeze)) {
     throw new UserError(`Cannot train: freeze is ${settings.freeze}, expected ${FREEZES.join(", ")}`);
   }
   if (!BALANCES.includes(balance)) {
     throw new UserError(`Cannot train: balance is ${balance}, expected ${BALANCES.join(", ")}`);
   }
+  if (!STORAGE_MODES.includes(dsetDtype)) {
+    throw new UserError(`Cannot train: dsetDtype is ${dsetDtype}, expected ${STORAGE_MODES.join(", ")}`);
+  }
   checkSchedule({ kind: lrScheduler, warmupEpochs, restartPeriod: restartPeriod ?? undefined });
-  if (precision !== "32" && precision !== "bf16-mixed") throw unknownPrecision(precision);
+  checkOptimizer(settings, lrScheduler);
+  if (!PRECISIONS.includes(precision)) throw unknownPrecision(precision);
 }
 
+const SPELLINGS: Readonly<Record<string, Precision>> = { "32-true": "32", bf16: "bf16-mixed", "16": "16-mixed" };
+
 /**
- * A precision as it is written on the command line.
+ * A precision as it is written on the command line: `32` or `32-true`, `bf16` or `bf16-mixed`, `16` or `16-mixed`.
  *
- * @throws UserError for float16, which is not offered, and for unknown names
+ * @throws UserError for unknown names
  */
 export function parsePrecision(text: string): Precision {
-  if (text === "32") return "32";
-  if (text === "bf16" || text === "bf16-mixed") return "bf16-mixed";
-  throw unknownPrecision(text);
+  const precision = PRECISIONS.find((known) => known === (SPELLINGS[text] ?? text));
+  if (precision === undefined) throw unknownPrecision(text);
+  return precision;
 }
 
 function unknownPrecision(text: string): UserError {
-  const isHalf = text === "16" || text === "16-mixed";
-  return new UserError(isHalf ? `Precision "${text}" (float16) is not offered` : `Unknown precision "${text}"`, {
-    hint: isHalf ? "Use bf16-mixed: as fast, and it needs no loss scaling." : "Choose 32 or bf16-mixed.",
-  });
+  return new UserError(`Unknown precision "${text}"`, { hint: `Choose ${PRECISIONS.join(", ")}.` });
 }

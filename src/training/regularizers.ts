@@ -4,7 +4,7 @@
  */
 
 import type { RegularizerConfig, ScheduleConfig } from "../config/model.ts";
-import { type AdamW, type NamedTensor, noGrad, ops, scope, type Tensor } from "../torch/index.ts";
+import { type NamedTensor, noGrad, type Optimizer, ops, scope, type Tensor } from "../torch/index.ts";
 
 /**
  * Whether a pattern selects a parameter: every piece between slashes occurs somewhere in its name. Pieces match anywhere,
@@ -62,7 +62,7 @@ function orthogonality(tensor: Tensor): Tensor {
 }
 
 /** What a projection needs to know of the optimiser. */
-export type ProjectionOptimizer = Pick<AdamW, "groups" | "state" | "beta1" | "beta2" | "eps">;
+export type ProjectionOptimizer = Pick<Optimizer, "groups" | "project" | "stepSize">;
 
 /** A regulariser of the configuration with the parameters it applies to. */
 interface Bound {
@@ -128,15 +128,23 @@ export class Regularizers {
     });
   }
 
-  /** Applies the proximal regularisers to the parameters. To be called right after an optimiser step. */
-  project(epoch: number, optimizer: ProjectionOptimizer): void {
+  /**
+   * Applies the proximal regularisers to the parameters. To be called right after an optimiser step.
+   *
+   * @param skip a float32 scalar on the device, 1 when that step was skipped there: nothing shrinks then, bounds hold anyway
+   */
+  project(epoch: number, optimizer: ProjectionOptimizer, skip?: Tensor): void {
     const passes = this.proximalPasses === "once" ? 1 : optimizer.groups.length;
     noGrad(() =>
       scope(() => {
         for (let pass = 0; pass < passes; pass++) {
           for (const { config, matched } of this.projecting) {
             const lambda = effectiveLambda(config.lambda, config.schedule, epoch);
-            if (lambda !== 0) project(config.type, lambda, matched, optimizer, optimizer.groups[pass]!.lr);
+            if (lambda === 0) continue;
+            for (const parameter of matched) {
+              const threshold = () => shrinkage(parameter, lambda, optimizer, pass, skip);
+              optimizer.project(parameter, (values) => project(config.type, lambda, values, threshold));
+            }
           }
         }
       }),
@@ -144,50 +152,37 @@ export class Regularizers {
   }
 }
 
-/** @param fallbackRate rate for parameters that the optimiser has never updated */
-function project(
-  type: Kind,
-  lambda: number,
-  matched: readonly NamedTensor[],
-  optimizer: ProjectionOptimizer,
-  fallbackRate: number,
-): void {
-  for (const parameter of matched) {
-    const { tensor } = parameter;
-    switch (type) {
-      case "proximal_l1": {
-        const threshold = adamStepSize(parameter, optimizer) ?? fallbackRate;
-        const magnitude = tensor.abs();
-        const shrunk =
-          typeof threshold === "number" ? magnitude.sub(lambda * threshold) : magnitude.sub(threshold.mul(lambda));
-        tensor.copy_(ops.sign(tensor).mul(shrunk.clamp(0)));
-        break;
-      }
-      case "proximal_clamp":
-        tensor.clamp_(-lambda, lambda);
-        break;
-      case "proximal_clamp_positive":
-        tensor.clamp_(0, lambda);
-        break;
-      case "proximal_clamp_min":
-        tensor.clamp_(lambda);
-        break;
+function project(type: Kind, lambda: number, values: Tensor, threshold: () => Tensor | number): void {
+  switch (type) {
+    case "proximal_l1": {
+      const shrunk = values.abs().sub(threshold()).clamp(0);
+      values.copy_(ops.sign(values).mul(shrunk));
+      break;
     }
+    case "proximal_clamp":
+      values.clamp_(-lambda, lambda);
+      break;
+    case "proximal_clamp_positive":
+      values.clamp_(0, lambda);
+      break;
+    case "proximal_clamp_min":
+      values.clamp_(lambda);
+      break;
   }
 }
 
-/** AdamW's step size per element after its last update, or undefined for a parameter it has never updated. */
-function adamStepSize(
-  { name }: NamedTensor,
-  { groups, state, beta1, beta2, eps }: ProjectionOptimizer,
-): Tensor | undefined {
-  const adam = state.get(name);
-  const group = groups.find(({ parameters }) => parameters.some((parameter) => parameter.name === name));
-  if (adam === undefined || group === undefined) return undefined;
-  // On the device, so that nothing waits for the step count; in float32, as the reference does.
-  const correction1 = ops.pow.Scalar(beta1, adam.step).rsub(1);
-  const correction2 = ops.pow.Scalar(beta2, adam.step).rsub(1);
-  return correction2.sqrt().div(correction1).mul(group.lr).div(adam.expAvgSq.sqrt().add(eps));
+/** By how much proximal L1 shrinks, per element or everywhere. */
+function shrinkage(
+  parameter: NamedTensor,
+  lambda: number,
+  optimizer: ProjectionOptimizer,
+  pass: number,
+  skip: Tensor | undefined,
+): Tensor | number {
+  // Parameters that the optimiser has never updated go by the rate alone.
+  const stepSize = optimizer.stepSize(parameter) ?? optimizer.groups[pass]!.lr;
+  const threshold = typeof stepSize === "number" ? lambda * stepSize : stepSize.mul(lambda);
+  return skip ? skip.rsub(1).mul(threshold) : threshold;
 }
 
 function warningsFor(

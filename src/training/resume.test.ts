@@ -31,6 +31,13 @@ const settings: TrainOptions = {
   precision: "32",
 };
 
+/** Proximal L1 goes by AdamW's step sizes. */
+const scheduleFree: TrainOptions = {
+  optimizer: "schedule_free",
+  lrScheduler: "none",
+  modelConfig: { ...tinyModel(), regularization: tinyModel().regularization.filter(({ name }) => name !== "shrink") },
+};
+
 interface Recorded {
   result: TrainResult;
   /** What trackers were told. */
@@ -124,6 +131,15 @@ describe("train({ resume })", () => {
     expectSame([2, 9], { enableCurriculum: true, curriculumWarmupSteps: 5, homogeneousBatches: true }));
   test("... with long epochs and records of steps in between", () =>
     expectSame([55], { batchSize: 4, stepsPerEpoch: 60, maxEpochs: 2, accumulateGradBatches: 1 }));
+
+  test.each([
+    ["16-mixed, with the state of its loss scaling", { precision: "16-mixed" as const }],
+    ["bf16-mixed", { precision: "bf16-mixed" as const }],
+  ])("... in %s", (_, options) => expectSame([4, 7], options));
+  test("... with schedule-free AdamW, whose checkpoints hold means", () =>
+    expectSame([4, 9, 2], { ...scheduleFree, optimizerWarmupSteps: 5 }));
+  test("... with schedule-free AdamW and checkpoints in between", () =>
+    expectSame([9], { ...scheduleFree, checkpointEvery: 2 }));
 
   test("continues after an epoch that was not the last", async () => {
     const common = { ...settings, modelConfig: tinyModel() };

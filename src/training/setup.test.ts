@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -86,6 +86,24 @@ describe("train() from files", () => {
     writeFileSync(join(folder, "dataset.yaml"), DATASET);
   });
 
+  test("trains to the same numbers from prepared files, in memory, mapped or on the device", async () => {
+    const dataCache = join(folder, "prepared");
+    const scores: (number | null | undefined)[] = [];
+    for (const [i, places] of [{}, { dataCache }, { dataCache }, { dataCache, dataMemory: 2 ** 30 }].entries()) {
+      const notes: string[] = [];
+      const onEvent = ({ message }: RunEvent) => notes.push(message);
+      const options = { ...files, ...places, experimentName: `places-${i}`, onEvent };
+      scores.push((await train({ ...options, dataOnDevice: i === 3 ? "always" : "auto" })).best?.valBps);
+      const isMapped = notes.some((note) =>
+        note.endsWith("mapped from files, as prepared sessions are kept (--data-cache)"),
+      );
+      expect(isMapped).toBe(i === 1 || i === 2);
+    }
+    expect(scores[0]).toEqual(expect.any(Number));
+    expect(new Set(scores).size).toBe(1);
+    expect(readdirSync(dataCache)).toHaveLength(2);
+  });
+
   test("uses the first sessions only when told to", () => {
     const run = setUpRun({ ...files, maxDatasets: 1 });
     expect(run.sessions.map(({ name, cids }) => [name, cids])).toEqual([["Allen_2022-02-16", [2, 0]]]);
@@ -114,6 +132,20 @@ describe("setUpRun()", () => {
     const count = two.valBatches.reduce((sum, batch) => sum + batch.length, 0);
     expect(Math.abs(count - 32)).toBeLessThanOrEqual(2);
     for (const { twin } of [whole, fifth, two]) twin.dispose();
+    rmSync(join(folder, "never"), { recursive: true });
+  });
+
+  test("leaves validation alone when a curriculum is on", () => {
+    const plain = setUpRun({ ...inMemory(), experimentName: "plain", limitValBatches: 3 });
+    const weighted = setUpRun({
+      ...inMemory(),
+      experimentName: "weighted",
+      limitValBatches: 3,
+      enableCurriculum: true,
+    });
+    expect(weighted.valBatches).toEqual(plain.valBatches);
+    expect(weighted.sampler.next()).not.toEqual(plain.sampler.next());
+    for (const { twin } of [plain, weighted]) twin.dispose();
     rmSync(join(folder, "never"), { recursive: true });
   });
 

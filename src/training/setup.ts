@@ -12,8 +12,9 @@ import type { SessionConfig } from "../config/session.ts";
 import { Curriculum, sampleContrasts } from "../data/curriculum.ts";
 import { BatchLoader } from "../data/loader.ts";
 import { type PreparedSession, prepareSession } from "../data/prepare.ts";
+import { prepareWithCache } from "../data/prepared-cache.ts";
 import { mixSeeds } from "../data/random.ts";
-import { ResidentStimuli } from "../data/resident-stimuli.ts";
+import { deviceBudget, ResidentStimuli } from "../data/resident-stimuli.ts";
 import { TrainSampler, validationBatches, validationPlan } from "../data/samplers.ts";
 import type { SampleSet } from "../data/samples.ts";
 import { openStimulusStore, type StimulusStore } from "../data/stimulus-store.ts";
@@ -26,17 +27,27 @@ import { fitsShifter, shifterNeeds } from "../models/modules/shifter.ts";
 import { shifterOptions } from "../models/options.ts";
 import { describeModel, type InputShape, ignoresStimulus, type SessionSpec } from "../models/shapes.ts";
 import type { Twin } from "../models/twin.ts";
-import { AdamW, Generator, seedDefaultGenerator } from "../torch/index.ts";
+import { freeDeviceMemory, Generator, type Optimizer, seedDefaultGenerator, setFlag } from "../torch/index.ts";
+import { AuxiliaryLosses } from "./aux-loss.ts";
 import { initializeReadoutBiases } from "./bias-init.ts";
 import { loadTrainingState } from "./checkpoint.ts";
 import { bestCheckpoint, lastCheckpoint, removeUnfinished, resumableCheckpoint } from "./checkpoint-files.ts";
+import { Replica } from "./distributed.ts";
+import { LossScaler } from "./loss-scaling.ts";
 import { loadParameters, type ModelFile, openModelFile, verifyParameters } from "./model-file.ts";
 import type { ModelSession } from "./model-info.ts";
 import { checkInputsServed, checkInputWidths, inputWarnings } from "./model-inputs.ts";
 import { experimentName, frozenCoreName } from "./naming.ts";
-import { parameterGroups } from "./optimizers.ts";
-import { DEFAULT_MAX_DATASETS, resolveSettings, type TrainingSettings, type TrainOptions } from "./options.ts";
+import { makeOptimizer, parameterGroups } from "./optimizers.ts";
+import {
+  DEFAULT_MAX_DATASETS,
+  defaultReadEvery,
+  resolveSettings,
+  type TrainingSettings,
+  type TrainOptions,
+} from "./options.ts";
 import { copyCore, copyVision, type Freeze, freezeParts } from "./pretrained.ts";
+import { changeHint, keepGlobalBatch, realChanges } from "./process-count.ts";
 import { Regularizers } from "./regularizers.ts";
 import { freshRunState, type RunState } from "./run-state.ts";
 import { checkSessionFits, dataConfig, describeSession, inputShape } from "./session-fit.ts";
@@ -55,7 +66,9 @@ export interface Run {
   /** Lags and pixels of the stimuli, null when there are none. */
   input: InputShape | null;
   twin: Twin;
-  optimizer: AdamW;
+  optimizer: Optimizer;
+  /** Of the losses, with float16. */
+  scaler: LossScaler | undefined;
   /** Rate of every parameter group without a schedule. */
   baseRates: readonly number[];
   step: TrainingStep;
@@ -67,6 +80,8 @@ export interface Run {
   valLoader: BatchLoader;
   valBatches: readonly Int32Array[];
   state: RunState;
+  /** This process's part in a run of several. */
+  replica: Replica | undefined;
   /** What the user should know, one sentence each. */
   warnings: string[];
   /** Bytes of the data that lie in memory. */
@@ -74,9 +89,6 @@ export interface Run {
   /** What is good to know about the model: the lags it sees. */
   notes: string[];
 }
-
-/** Bytes of stimuli that are kept on a GPU unless said otherwise. */
-const DEFAULT_ON_DEVICE = 4 * 2 ** 30;
 
 /** Streams of random numbers beside that of shuffling, which uses the seed itself. */
 const INITIALISATION_STREAM = 1;
@@ -105,16 +117,18 @@ export function setUpRun(options: TrainOptions): Run {
     else initializeReadoutBiases(twin, prepared, twin.logRates);
     const notes = donor ? takeOver(twin, prepared, donor, settings.freeze) : [];
     freezeParts(twin, settings.freeze);
-    run = { ...place, ...assembleRun(twin, prepared, modelConfig, settings, device, options.dataOnDevice) };
+    run = { ...place, ...assembleRun(twin, prepared, modelConfig, settings, options) };
     if (checkpoint) restore(run, checkpoint, options);
     run.warnings.unshift(...overridden);
     run.notes.push(...notes);
     if (store.mapped > 0) {
       run.dataBytes -= store.mapped;
-      run.notes.push(mappedNote(store));
+      run.notes.push(mappedNote(store, options.dataCache));
     }
-    makeFolder(run.directory);
-    removeUnfinished(run.directory);
+    if (run.replica?.leads ?? true) {
+      makeFolder(run.directory);
+      removeUnfinished(run.directory);
+    }
     return run;
   } catch (error) {
     if (run) disposeRun(run);
@@ -171,9 +185,10 @@ function takeOver(twin: Twin, prepared: readonly PreparedSession[], donor: Model
 }
 
 /** Frees weights, moments and buffers. */
-export function disposeRun({ twin, optimizer, trainLoader, valLoader, resident }: Run): void {
-  for (const { step, expAvg, expAvgSq } of optimizer.state.values())
-    for (const t of [step, expAvg, expAvgSq]) t.dispose();
+export function disposeRun({ twin, optimizer, scaler, step, trainLoader, valLoader, resident }: Run): void {
+  optimizer.dispose();
+  scaler?.dispose();
+  step.dispose();
   trainLoader.dispose();
   valLoader.dispose();
   resident.dispose();
@@ -185,20 +200,30 @@ function assembleRun(
   prepared: readonly PreparedSession[],
   modelConfig: ModelConfig,
   settings: TrainingSettings,
-  device: string,
-  dataOnDevice: number | undefined,
+  { device = "cpu", dataOnDevice = "auto", processGroup, readEvery = defaultReadEvery(device) }: TrainOptions,
 ): Omit<Run, "name" | "directory"> {
   const sets = prepared.map(({ train }) => train);
   twin.to({ device });
-  for (const where of new Set(["cpu", device])) seedDefaultGenerator(mixSeeds(settings.seed, DROPOUT_STREAM), where);
+  const replica = processGroup && new Replica(processGroup, twin);
+  const stream = replica === undefined || replica.leads ? [DROPOUT_STREAM] : [DROPOUT_STREAM, replica.rank];
+  for (const where of new Set(["cpu", device])) seedDefaultGenerator(mixSeeds(settings.seed, ...stream), where);
 
   const trainable = [...twin.namedParameters()].filter(({ tensor }) => tensor.requiresGrad);
   const regularizers = new Regularizers(modelConfig.regularization, trainable, settings);
   const { excludedFromDecay } = regularizers;
-  const optimizer = new AdamW(parameterGroups(twin.namedParameters(), { ...settings, excludedFromDecay }));
+  const groups = parameterGroups(twin.namedParameters(), { ...settings, excludedFromDecay });
+  const optimizer = makeOptimizer(groups, settings, modelConfig.regularization);
+  const scaler = settings.precision === "16-mixed" ? new LossScaler({ device }) : undefined;
+  const auxiliary = new AuxiliaryLosses(twin, modelConfig.lambda_pred);
+  setFlag("tf32", settings.tf32);
   const lossOptions = { logInput: twin.logRates, precision: settings.precision, device };
-  const resident = new ResidentStimuli(device, dataOnDevice ?? (device === "cpu" ? 0 : DEFAULT_ON_DEVICE));
-  const loaderOptions = { device, withStimulus: !ignoresStimulus(modelConfig, twin.sessions), resident };
+  const resident = new ResidentStimuli(device, deviceBudget(device, dataOnDevice, freeDeviceMemory(device)));
+  const loaderOptions = {
+    device,
+    withStimulus: !ignoresStimulus(modelConfig, twin.sessions),
+    resident,
+    storage: settings.dsetDtype,
+  };
   const sessions = prepared.map(describeSession);
   const lags = sets[0]!.lags.get("stim")?.lags;
   const report = lags ? lagReport(modelConfig, { lags: [...lags], rateHz: sessions[0]!.frameRate ?? undefined }) : null;
@@ -211,9 +236,20 @@ function assembleRun(
     twin,
     optimizer,
     baseRates: optimizer.groups.map(({ lr }) => lr),
-    step: new TrainingStep({ ...settings, ...lossOptions, twin, optimizer, regularizers }),
+    scaler,
+    step: new TrainingStep({
+      ...settings,
+      ...lossOptions,
+      twin,
+      optimizer,
+      regularizers,
+      auxiliary,
+      scaler,
+      replica,
+      defer: readEvery > 1,
+    }),
     lossOptions,
-    sampler: makeSampler(sets, sessions, settings),
+    sampler: makeSampler(sets, sessions, settings, replica),
     trainLoader: new BatchLoader(sets, loaderOptions),
     valLoader: new BatchLoader(
       prepared.map(({ val }) => val),
@@ -222,6 +258,7 @@ function assembleRun(
     resident,
     valBatches: planValidation(prepared, settings),
     state: freshRunState(settings.maxEpochs),
+    replica,
     warnings: [
       ...modelWarnings(modelConfig),
       ...(report?.warnings ?? []),
@@ -249,18 +286,18 @@ function bytesInMemory(prepared: readonly PreparedSession[]): number {
   }, 0);
 }
 
-function mappedNote({ inMemory, mapped, budget }: StimulusStore): string {
+function mappedNote({ inMemory, mapped, budget }: StimulusStore, cache: string | false | undefined): string {
   const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  return (
-    `stimuli: ${gigabytes(inMemory)} in memory, ${gigabytes(mapped)} mapped from files, because no more than ` +
-    `${gigabytes(budget)} may lie in memory (--data-memory)`
-  );
+  const places = `stimuli: ${gigabytes(inMemory)} in memory, ${gigabytes(mapped)} mapped from files`;
+  if (budget === 0 && cache) return `${places}, as prepared sessions are kept (--data-cache)`;
+  return `${places}, because no more than ${gigabytes(budget)} may lie in memory (--data-memory)`;
 }
 
 function makeSampler(
   sets: readonly SampleSet[],
   sessions: readonly ModelSession[],
   settings: TrainingSettings,
+  replica: Replica | undefined,
 ): TrainSampler {
   const { curriculumWarmupSteps: warmupSteps, curriculumFloor: floor, accumulateGradBatches } = settings;
   const curriculum = settings.enableCurriculum
@@ -275,6 +312,8 @@ function makeSampler(
     subjects: sessions.map(({ subject, name }) => subject ?? name),
     curriculum,
     seed: settings.seed,
+    rank: replica?.rank,
+    world: replica?.world,
   });
 }
 
@@ -283,11 +322,18 @@ function settingsOf(
   device: string,
   checkpoint: ModelFile | undefined,
 ): { settings: TrainingSettings; overridden: string[] } {
-  const { settings, changed } = resolveSettings(options, device, checkpoint?.info.settings ?? undefined);
+  const stored = checkpoint?.info.settings ?? undefined;
+  const numProcesses = options.processGroup?.world ?? 1;
+  const { settings, changed: all } = resolveSettings(
+    keepGlobalBatch({ ...options, numProcesses }, stored),
+    device,
+    stored,
+  );
+  const changed = realChanges(all, settings, stored);
   const overridden = changed.map(({ name, stored, given }) => `${name} is ${given}, the checkpoint had ${stored}`);
   if (overridden.length > 0 && !options.overrideOnResume) {
     throw new UserError(`Cannot resume from "${checkpoint!.path}" with other settings: ${overridden.join("; ")}`, {
-      hint: "Leave them out to continue the run as it was, or allow the change explicitly (override_on_resume).",
+      hint: changeHint(changed),
     });
   }
   return { settings, overridden };
@@ -308,11 +354,13 @@ function prepareSessions(
   checkpoint: ModelFile | undefined,
   store: StimulusStore,
 ): readonly PreparedSession[] {
-  const { dataDir, modelConfig, strictData } = options;
+  const { dataDir, modelConfig, strictData, dataCache } = options;
   const configs = options.sessions?.map(({ config }) => config) ?? sessionConfigsOf(options, checkpoint);
   checkInputsServed(model, typeof modelConfig === "string" ? modelConfig : "model config", configs);
+  const how = { dataDir, store, strict: strictData };
   const prepared =
-    options.sessions ?? configs.map((config) => prepareSession(config, { dataDir, store, strict: strictData }));
+    options.sessions ??
+    configs.map((config) => (dataCache ? prepareWithCache(config, how, dataCache) : prepareSession(config, how)));
   checkInputWidths(model, prepared);
   const gaze = shifterOptions(model.shifter);
   for (const { session, behaviorDim } of prepared) {
@@ -394,9 +442,11 @@ function buildTwin(config: ModelConfig, prepared: readonly PreparedSession[], se
 
 function planValidation(
   prepared: readonly PreparedSession[],
-  { limitValBatches, batchSize }: TrainingSettings,
+  { limitValBatches, batchSize: own, numProcesses, globalObjective }: TrainingSettings,
 ): Int32Array[] {
   const sizes = prepared.map(({ val }) => val.length);
+  // The mean of the groups' losses depends on the size of batches.
+  const batchSize = globalObjective ? own * numProcesses : own;
   const limit = limitValBatches > 1 ? { count: limitValBatches * batchSize } : { fraction: limitValBatches };
   return validationBatches(validationPlan(sizes, limit), batchSize);
 }
@@ -413,7 +463,8 @@ function restore(run: Run, { path, info }: ModelFile, { overrideOnResume }: Trai
     );
   }
   run.warnings.push(...changed.map((name) => `The data of ${name} are not those the checkpoint was trained on`));
-  run.state = loadTrainingState<RunState>(path, run.optimizer, run.device);
+  const own = { rank: run.replica?.rank, scaler: run.scaler };
+  run.state = loadTrainingState<RunState>(path, run.optimizer, run.device, own);
   if (overrideOnResume) Object.assign(run.state, { plannedEpochs: run.settings.maxEpochs, stoppedEarly: false });
   // Checkpoints elsewhere are another run's to keep or delete.
   if (resolve(dirname(path)) !== run.directory) run.state.kept = [];

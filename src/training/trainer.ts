@@ -5,20 +5,23 @@
  * gives the event loop a turn after every batch, and keeps no tensors from batch to batch but weights and moments.
  */
 
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { releaseMemory, scope } from "../torch/index.ts";
+import { LostProcessError, releaseMemory, scope } from "../torch/index.ts";
 import { saveCheckpoint } from "./checkpoint.ts";
 import { lastCheckpoint, statePath } from "./checkpoint-files.ts";
 import { HealthCheck, withMemoryAdvice } from "./health.ts";
+import { explainNonFinite } from "./non-finite.ts";
 import { rateKeys } from "./optimizers.ts";
-import type { TrainOptions } from "./options.ts";
+import { defaultReadEvery, type TrainOptions } from "./options.ts";
+import { type Reading, readTogether } from "./reading.ts";
 import { advanceEarlyStopping, bestKept, retainBest } from "./retention.ts";
-import { addWeighted, weightedMeans } from "./run-state.ts";
+import { addWeighted, type RunState, weightedMeans } from "./run-state.ts";
 import { advancePlateau, scheduledRate } from "./schedules.ts";
 import { disposeRun, type Run, setUpRun } from "./setup.ts";
-import type { BatchReport } from "./step.ts";
+import type { BatchReport, UpdateReport } from "./step.ts";
+import { epochsWithinBudget } from "./time-budget.ts";
 import { validate } from "./validate.ts";
 
 /** How a run ended. */
@@ -46,6 +49,9 @@ export interface TrainResult {
   skippedUpdates: number;
 }
 
+/** Why a run may stop before its end, the stronger reason last. */
+const REASONS = [null, "out_of_time", "interrupted"] as const;
+
 /** Optimiser steps between two records of step metrics. */
 const STEPS_PER_RECORD = 50;
 
@@ -62,14 +68,27 @@ const STEPS_PER_RECORD = 50;
  *   gradients stay non-finite, or when a checkpoint cannot be written
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
+  try {
+    return await trainAlike(options);
+  } catch (error) {
+    options.processGroup?.fail(error);
+    throw error;
+  }
+}
+
+async function trainAlike(options: TrainOptions): Promise<TrainResult> {
   const run = setUpRun(options);
-  const { trackers = [] } = options;
+  const { replica } = run;
+  const trackers = replica === undefined || replica.leads ? (options.trackers ?? []) : [];
   let outcome: "finished" | "interrupted" | "failed" = "failed";
   try {
+    replica?.begin(run.twin, partsOf(run));
     for (const tracker of trackers) await tracker.start(describeRun(run));
-    const result = await new Trainer(run, options).run();
+    const result = await new Trainer(run, { ...options, trackers }).run();
     outcome = result.status === "interrupted" || result.status === "out_of_time" ? "interrupted" : "finished";
     return result;
+  } catch (error) {
+    throw error instanceof LostProcessError ? withResumeHint(error, run.directory) : error;
   } finally {
     disposeRun(run);
     releaseMemory();
@@ -80,29 +99,38 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 class Trainer {
   private readonly job: Run;
   private readonly options: TrainOptions;
-  private readonly health = new HealthCheck();
+  private readonly health: HealthCheck;
+  private readonly readEvery: number;
+  /** Steps whose numbers are still on the device. */
+  private readonly unread: UnreadStep[] = [];
   /** When this process began, and when the current epoch did; milliseconds. */
   private readonly startedAt = performance.now();
   private epochStartedAt = performance.now();
   private readonly secondsBefore: number;
+  /** Why the run stops before its end, once that is decided. */
+  private stopping: (typeof REASONS)[number] = null;
 
   constructor(run: Run, options: TrainOptions) {
     this.job = run;
     this.options = options;
     this.secondsBefore = run.state.secondsSpent;
+    this.health = new HealthCheck(options.badStepLimit);
+    this.readEvery = options.readEvery ?? defaultReadEvery(run.device);
   }
 
   async run(): Promise<TrainResult> {
-    const { state, warnings, notes } = this.job;
-    for (const message of warnings) this.warn(message);
-    for (const message of notes) this.options.onEvent?.({ type: "note", message });
+    const { state, warnings, notes, replica } = this.job;
+    if (replica === undefined || replica.leads) {
+      for (const message of warnings) this.warn(message);
+      for (const message of notes) this.note(message);
+    }
     while (state.epoch < state.plannedEpochs && !state.stoppedEarly) {
       this.epochStartedAt = performance.now();
       const isWhole = state.batch === 0;
       const metrics = (await this.trainEpoch()) ? await this.validateEpoch() : null;
       if (metrics === null) {
         this.saveLast(state.epoch);
-        return this.result(this.options.signal?.aborted ? "interrupted" : "out_of_time");
+        return this.result(this.stopping ?? "interrupted");
       }
       this.endEpoch(metrics, isWhole);
     }
@@ -111,51 +139,72 @@ class Trainer {
 
   /** Trains to the end of the epoch; false when stopped before. */
   private async trainEpoch(): Promise<boolean> {
-    const { state, sampler, settings, trainLoader, step } = this.job;
+    const { state, sampler, settings, trainLoader, step, replica } = this.job;
     const { batchesPerEpoch } = sampler;
     const { accumulateGradBatches, warmupPerStep, warmupEpochs } = settings;
     const { epoch } = state;
     this.setRates(epoch);
     while (state.batch < batchesPerEpoch) {
-      if (state.batch % accumulateGradBatches === 0 && this.mustStop()) return false;
+      if (state.batch % accumulateGradBatches === 0 && this.mustStop()) {
+        this.readSteps();
+        return false;
+      }
       if (state.batch === 0) this.logRates();
+      if (state.batch % accumulateGradBatches === 0) replica?.shareStatistics();
       if (warmupPerStep && epoch < warmupEpochs) this.setRates(epoch + (state.batch + 1) / batchesPerEpoch);
 
       const plan = sampler.next();
-      const report = withMemoryAdvice(this.job.device, plan.length, () =>
-        scope(() => step.backward(trainLoader.load(plan).groups, epoch)),
+      const batch = withMemoryAdvice(this.job.device, plan.length, () =>
+        scope(() => step.startBackward(trainLoader.load(plan).groups, epoch)),
       );
       state.batch++;
-      this.record(report);
-      this.health.afterBatch(report);
-
-      let gradNorm: number | null = null;
-      if (state.batch % accumulateGradBatches === 0 || state.batch === batchesPerEpoch) {
-        const update = step.update(epoch);
-        gradNorm = update.gradNorm;
-        if (update.skipped) this.recordSkip(gradNorm);
-        else if (++state.globalStep % STEPS_PER_RECORD === 0) this.logStep();
-        this.health.afterUpdate(update, report);
-        this.saveBetween(epoch);
-      }
-      this.options.onStep?.({
-        epoch,
-        batch: state.batch - 1,
-        batchesPerEpoch,
-        globalStep: state.globalStep,
-        samples: plan.length,
-        loss: report.baseLoss,
-        gradNorm,
-        learningRate: this.job.optimizer.groups.at(-1)!.lr,
-      });
+      const isUpdate = state.batch % accumulateGradBatches === 0 || state.batch === batchesPerEpoch;
+      const update = isUpdate ? step.startUpdate(epoch) : null;
+      const learningRate = this.job.optimizer.groups.at(-1)!.lr;
+      this.unread.push({ plan, batch, update, place: { epoch, batch: state.batch - 1 }, learningRate });
+      if (this.unread.length >= this.readEvery || this.mayNeedSaving()) this.readSteps();
       await setImmediate();
     }
+    this.readSteps();
     return !this.mustStop();
   }
 
+  /** Reads what the device has put out since the last time, and does what follows from it, step by step. */
+  private readSteps(): void {
+    const steps = this.unread.splice(0);
+    readTogether(steps.flatMap(({ batch, update }) => [batch, ...(update ? [update] : [])]));
+    for (const step of steps) this.afterStep(step);
+  }
+
+  private afterStep({ plan, batch, update, place, learningRate }: UnreadStep): void {
+    const { state, sampler, settings } = this.job;
+    this.record(batch.report, place);
+    this.health.afterBatch(batch.report, () => explainNonFinite(this.job, plan));
+    if (update) {
+      if (update.report.skipped) this.recordSkip(update.report, place);
+      else if (++state.globalStep % STEPS_PER_RECORD === 0) this.logStep(update.report);
+      this.health.afterUpdate(update.report, batch.report, () => explainNonFinite(this.job, plan));
+      this.saveBetween(place.epoch);
+    }
+    this.options.onStep?.({
+      ...place,
+      batchesPerEpoch: sampler.batchesPerEpoch,
+      globalStep: state.globalStep,
+      samples: plan.length * settings.numProcesses,
+      loss: batch.report.baseLoss,
+      gradNorm: update?.report.gradNorm ?? null,
+      learningRate,
+    });
+  }
+
   private async validateEpoch(): Promise<Record<string, number> | null> {
-    const { twin, valLoader, valBatches, lossOptions } = this.job;
-    return validate(twin, valLoader, valBatches, lossOptions, this.options.signal);
+    const { twin, optimizer, valLoader, valBatches, lossOptions, replica } = this.job;
+    optimizer.setMode("eval");
+    try {
+      return await validate(twin, valLoader, valBatches, lossOptions, { signal: this.options.signal, replica });
+    } finally {
+      optimizer.setMode("train");
+    }
   }
 
   /**
@@ -167,7 +216,7 @@ class Trainer {
     const { state, settings, directory } = this.job;
     const { epoch } = state;
     const valBps = validation.val_bps_overall ?? Number.NaN;
-    const metrics = { ...weightedMeans(state.means), ...validation };
+    const metrics = { ...weightedMeans(state.means), ...validation, ...failures(state) };
     this.log(metrics, epoch);
 
     if (settings.lrScheduler === "plateau") {
@@ -191,7 +240,7 @@ class Trainer {
     const path = saved && join(directory, `${saved.stem}.safetensors`);
     if (path) this.save(path, epoch);
     this.saveLast(epoch);
-    if (removed) removeCheckpoint(join(directory, `${removed.stem}.safetensors`));
+    if (removed && this.leads) removeCheckpoint(join(directory, `${removed.stem}.safetensors`));
     this.options.onEpoch?.({
       epoch,
       maxEpochs: state.plannedEpochs,
@@ -223,20 +272,26 @@ class Trainer {
     return timeBudgetMinutes === null ? Number.POSITIVE_INFINITY : timeBudgetMinutes * 60 - this.secondsSpent();
   }
 
+  /** All processes stop when one must. */
   private mustStop(): boolean {
-    return (this.options.signal?.aborted ?? false) || this.secondsLeft() <= 0;
+    const { replica } = this.job;
+    const own = this.options.signal?.aborted ? 2 : this.secondsLeft() <= 0 ? 1 : 0;
+    this.stopping = REASONS[replica?.largest(own) ?? own]!;
+    return this.stopping !== null;
   }
 
   /** Epochs the run can have when all further ones take as long as the last. */
   private epochsWithinBudget(epochSeconds: number): number {
-    const { state, settings } = this.job;
-    const more = Math.max(0, Math.floor(this.secondsLeft() / epochSeconds));
-    return Math.min(settings.maxEpochs, state.epoch + more);
+    const { state, settings, replica } = this.job;
+    const fitting = epochsWithinBudget({ epochsDone: state.epoch, secondsLeft: this.secondsLeft(), epochSeconds });
+    const epochs = Math.min(settings.maxEpochs, fitting);
+    // The fewest of all processes.
+    return replica ? -replica.largest(-epochs) : epochs;
   }
 
   // --- metrics -----------------------------------------------------------------------------------------------------------
 
-  private record({ losses, baseLoss, penalties }: BatchReport): void {
+  private record({ losses, baseLoss, penalties, auxiliaryLoss }: BatchReport, place: Place): void {
     const { means, latestLosses, dropped } = this.job.state;
     const finite = losses.filter(({ loss }) => Number.isFinite(loss));
     for (const { session, loss } of losses) {
@@ -244,7 +299,7 @@ class Trainer {
       this.job.state.droppedLosses++;
       if (dropped.includes(session)) continue;
       dropped.push(session);
-      this.warn(`The loss of session ${session} is ${loss}${this.where()}: it has no part in that step`);
+      this.warn(`The loss of session ${session} is ${loss}${where(place)}: it has no part in that step`);
     }
     const samples = losses.reduce((sum, group) => sum + group.samples, 0);
     if (finite.length > 0) {
@@ -256,33 +311,39 @@ class Trainer {
       addWeighted(means, `train_loss/${session}_epoch`, loss, n);
     }
     for (const { name, value } of penalties) addWeighted(means, `reg_loss/${name}`, value, 1);
+    if (auxiliaryLoss !== null && Number.isFinite(auxiliaryLoss)) addWeighted(means, "aux_loss", auxiliaryLoss, 1);
   }
 
-  private recordSkip(gradNorm: number): void {
+  private recordSkip({ gradNorm, lossScale = 1 }: UpdateReport, place: Place): void {
     this.job.state.skippedUpdates++;
-    this.warn(`The norm of the gradients is ${gradNorm}${this.where()}: that step is left out`);
-  }
-
-  private where(): string {
-    const { epoch, batch } = this.job.state;
-    return ` in epoch ${epoch}, batch ${batch - 1}`;
+    const message = `The norm of the gradients is ${gradNorm}${where(place)}: that step is left out`;
+    // How the largest possible scale is found.
+    if (lossScale > 1) this.note(`${message}, and the scale of the loss, ${lossScale}, is halved`);
+    else this.warn(message);
   }
 
   private warn(message: string): void {
     this.options.onEvent?.({ type: "warning", message });
   }
 
-  private logStep(): void {
+  private note(message: string): void {
+    this.options.onEvent?.({ type: "note", message });
+  }
+
+  private logStep({ lossScale }: UpdateReport): void {
     const { state } = this.job;
     const losses = Object.entries(state.latestLosses).map(([key, loss]) => [`${key}_step`, loss]);
     const dropped = state.dropped.map((session) => [`train_nan_skip/${session}`, 1]);
-    this.log(Object.fromEntries([...losses, ...dropped]), state.epoch);
+    const scale = lossScale === undefined ? {} : { loss_scale: lossScale };
+    this.log({ ...Object.fromEntries([...losses, ...dropped]), ...scale }, state.epoch);
     state.dropped = [];
   }
 
   private logRates(): void {
-    const { optimizer } = this.job;
-    this.log(Object.fromEntries(rateKeys(optimizer).map((key, i) => [key, optimizer.groups[i]!.lr])));
+    const { optimizer, settings } = this.job;
+    this.log(
+      Object.fromEntries(rateKeys(optimizer, settings.optimizer).map((key, i) => [key, optimizer.groups[i]!.lr])),
+    );
   }
 
   private log(values: Record<string, number>, epoch?: number): void {
@@ -303,6 +364,14 @@ class Trainer {
 
   // --- checkpoints -------------------------------------------------------------------------------------------------------
 
+  /** Whether a checkpoint is due unless steps since the last reading were left out. */
+  private mayNeedSaving(): boolean {
+    const { checkpointEvery: every } = this.options;
+    if (every === undefined) return false;
+    const updates = this.unread.filter(({ update }) => update !== null).length;
+    return updates > 0 && (this.job.state.globalStep + updates) % every === 0;
+  }
+
   /** Writes `last` within an epoch, as often as asked for. What follows is the same with and without it. */
   private saveBetween(epoch: number): void {
     const { state, sampler } = this.job;
@@ -315,8 +384,13 @@ class Trainer {
     this.save(lastCheckpoint(this.job.directory), epoch);
   }
 
+  private get leads(): boolean {
+    return this.job.replica?.leads ?? true;
+  }
+
+  /** With several processes, rank 0 writes and the others wait. */
   private save(path: string, epoch: number): void {
-    const { twin, optimizer, device, state, modelConfig, sessions, input, settings } = this.job;
+    const { twin, optimizer, scaler, device, state, modelConfig, sessions, input, settings, replica } = this.job;
     state.secondsSpent = this.secondsSpent();
     const info = {
       model_config: modelConfig,
@@ -328,8 +402,12 @@ class Trainer {
       settings,
       imported: null,
     };
-    saveCheckpoint(path, twin, info, { optimizer, device, run: state });
-    this.options.onEvent?.({ type: "checkpoint", message: `Saved ${path}` });
+    scope(() => {
+      const otherStates = replica?.otherRandomStates(device);
+      if (this.leads) saveCheckpoint(path, twin, info, { optimizer, scaler, device, run: state, otherStates });
+    });
+    replica?.afterSaving();
+    if (this.leads) this.options.onEvent?.({ type: "checkpoint", message: `Saved ${path}` });
   }
 
   private result(status: TrainResult["status"]): TrainResult {
@@ -347,6 +425,53 @@ class Trainer {
       skippedUpdates: state.skippedUpdates,
     };
   }
+}
+
+/** A step that is done, or will be as soon as the device gets there. */
+interface UnreadStep {
+  plan: Int32Array;
+  batch: Reading<BatchReport>;
+  /** Null for a batch that only accumulated. */
+  update: Reading<UpdateReport> | null;
+  place: Place;
+  /** Of the last parameter group. */
+  learningRate: number;
+}
+
+interface Place {
+  epoch: number;
+  batch: number;
+}
+
+function where({ epoch, batch }: Place): string {
+  return ` in epoch ${epoch}, batch ${batch}`;
+}
+
+/** What was left out so far in the run, for logs; nothing when nothing was. */
+function failures({ droppedLosses, skippedUpdates }: RunState): Record<string, number> {
+  return {
+    ...(droppedLosses > 0 && { dropped_losses: droppedLosses }),
+    ...(skippedUpdates > 0 && { skipped_updates: skippedUpdates }),
+  };
+}
+
+/** What has to be the same in all processes of a run. */
+function partsOf({ settings, modelConfig, sessions, state }: Run): Record<string, unknown> {
+  const { epoch, batch, globalStep } = state;
+  return {
+    "the settings": settings,
+    "the model configuration": modelConfig,
+    "the sessions or their data": sessions,
+    "the checkpoint to resume from": { epoch, batch, globalStep },
+  };
+}
+
+function withResumeHint({ message, cause }: LostProcessError, directory: string): LostProcessError {
+  const last = lastCheckpoint(directory);
+  const hint = existsSync(last)
+    ? `The run can go on from its last checkpoint: --resume ${directory}`
+    : "There was no checkpoint yet: start the run again.";
+  return new LostProcessError(message, { hint, cause });
 }
 
 function removeCheckpoint(path: string): void {

@@ -2,12 +2,14 @@
  * @file Golden losses, bits per spike, validation summaries and readout biases (training specification, sections 6 to 9).
  */
 import type { NdArray } from "../formats/array.ts";
-import { poissonLoss } from "../models/losses.ts";
-import { fromArray, gradientsOf, scope, type Tensor } from "../torch/index.ts";
+import { type AuxiliaryLoss, type HasAuxiliaryLosses, poissonLoss, squaredErrorLoss } from "../models/losses.ts";
+import { fromArray, gradientsOf, Module, ModuleList, scope, type Tensor } from "../torch/index.ts";
+import { AuxiliaryLosses } from "../training/aux-loss.ts";
 import { biasForRate, unitRates } from "../training/bias-init.ts";
 import { BitsPerSpike, sumScores } from "../training/bits-per-spike.ts";
 import { type GroupLoss, validationMetrics } from "../training/metrics.ts";
-import { type CaseResult, type Comparison, type GoldenFile, readGolden, runCase, skippedCase } from "./golden.ts";
+import { meanLoss } from "../training/step.ts";
+import { type CaseResult, type Comparison, type GoldenFile, readGolden, runCase } from "./golden.ts";
 
 interface LossCase {
   index: number;
@@ -19,6 +21,8 @@ interface LossCase {
 
 interface LossGolden {
   cases: LossCase[];
+  aux_loss: { lambda_pred: number; value: number }[];
+  step_aggregation: { group_losses: (number | string)[]; step_loss: number }[];
 }
 
 /** Loss values and gradients; the means over finite group losses are part of the trajectories. */
@@ -28,8 +32,39 @@ export function verifyLosses(folder: string): CaseResult[] {
     ...golden.json.cases.map((golded) =>
       runCase(`losses/${golded.name}`, (compare) => scope(() => compareLoss(compare, golden, golded))),
     ),
-    skippedCase("losses/aux_loss", "no model has an auxiliary loss"),
+    runCase("losses/aux_loss", (compare) => scope(() => compareAuxiliaryLoss(compare, golden))),
+    runCase("losses/step_aggregation", (compare) => {
+      for (const [i, { group_losses, step_loss }] of golden.json.step_aggregation.entries()) {
+        const losses = group_losses.map((loss) => ({ session: "", loss: Number(loss), samples: 1 }));
+        compare.close(`step ${i}`, [meanLoss(losses)], [step_loss], { atol: 0, rtol: 1e-6 });
+      }
+    }),
   ];
+}
+
+/** A module whose errors the golden file has, in a tree as a model is. */
+class Predicting extends Module implements HasAuxiliaryLosses {
+  readonly #errors: NdArray;
+
+  constructor(errors: NdArray) {
+    super();
+    this.#errors = errors;
+  }
+
+  takeAuxiliaryLosses(): AuxiliaryLoss[] {
+    return [{ name: "prediction", value: squaredErrorLoss(fromArray(this.#errors)).keep() }];
+  }
+}
+
+function compareAuxiliaryLoss(compare: Comparison, golden: GoldenFile<LossGolden>): void {
+  const root = new ModuleList([new Predicting(golden.tensor("aux.pred_err"))]);
+  for (const { lambda_pred: weight, value } of golden.json.aux_loss) {
+    const loss = new AuxiliaryLosses(root, weight).take();
+    compare.close(`weight ${weight}`, [loss?.item() ?? Number.NaN], [value], { atol: 0, rtol: 1e-6 });
+  }
+  const [first] = golden.json.aux_loss;
+  const loss = new AuxiliaryLosses(root).take();
+  compare.close("default weight", [loss?.item() ?? Number.NaN], [first!.value], { atol: 0, rtol: 1e-6 });
 }
 
 function compareLoss(compare: Comparison, golden: GoldenFile<LossGolden>, golded: LossCase): void {

@@ -9,7 +9,8 @@ import { parseModelConfig } from "../config/model.ts";
 import type { SessionBatch } from "../data/loader.ts";
 import { buildModel } from "../models/build.ts";
 import type { Twin } from "../models/twin.ts";
-import { AdamW, fromArray, Generator, gradsOf, ops, scope } from "../torch/index.ts";
+import { AdamW, Generator, gradsOf, scope, type Tensor } from "../torch/index.ts";
+import { type ValidationResult, validationMetrics } from "../training/metrics.ts";
 import { parameterGroups } from "../training/optimizers.ts";
 import { parsePrecision } from "../training/options.ts";
 import { Regularizers } from "../training/regularizers.ts";
@@ -17,6 +18,7 @@ import { type ScheduleKind, scheduledRate } from "../training/schedules.ts";
 import { type BatchReport, TrainingStep, type UpdateReport } from "../training/step.ts";
 import { Validation } from "../training/validate.ts";
 import { type CaseResult, type Comparison, type GoldenFile, readGolden, runCase } from "./golden.ts";
+import { goldenBatch, loadGoldenWeights, PREFIX } from "./training-golden-run.ts";
 
 interface GoldenBatch {
   epoch: number;
@@ -27,7 +29,8 @@ interface GoldenBatch {
   global_step: number;
 }
 
-interface Trajectory {
+/** A golden run of one process, or of one of several. */
+export interface Trajectory {
   model_config: Record<string, unknown>;
   sessions: { name: string; units: number }[];
   trainer: {
@@ -47,31 +50,37 @@ interface Trajectory {
   modulator_only: boolean;
   batches: { dataset_idx: number; n: number }[][];
   val_batches: { dataset_idx: number; n: number }[][] | null;
-  parameters_never_updated: string[];
+  /** Absent from runs of several processes. */
+  parameters_never_updated?: string[];
   optimizer_steps_by_parameter: Record<string, number>;
   per_batch: GoldenBatch[];
   per_optimizer_step: { grad_norm_before_clip: number; n_params_with_grad: number; lrs: number[] }[];
   validation: { epoch: number; metrics: Record<string, number> }[];
 }
 
-/** The reference keeps the network inside a training module of that name. */
-const PREFIX = "model.";
-
 /** Repeats a golden run. */
 export function verifyTrajectory(folder: string, name: string): CaseResult {
   return runCase(name, (compare) => {
     const golden = readGolden<Trajectory>(folder, name);
     using run = new GoldenRun(golden);
-    run.train(compare);
+    for (const { validated } of run.train(compare)) {
+      if (validated !== null) run.compareValidation(compare, validated.epoch, [validated.result]);
+    }
     if (run.isExact) run.compareFinal(compare);
   });
 }
 
-class GoldenRun implements Disposable {
+/** Where a golden run stops for what is outside of it: before an update, and (`validated`) after a validation. */
+export interface Pause {
+  validated: { epoch: number; result: ValidationResult } | null;
+}
+
+/** A golden run, with the model and the optimiser that repeat it. */
+export class GoldenRun implements Disposable {
   /** float32: weights can be compared. Under bfloat16 rounding depends on the kernels, and only losses are. */
   readonly isExact: boolean;
   private readonly golden: GoldenFile<Trajectory>;
-  private readonly twin: Twin;
+  readonly twin: Twin;
   private readonly optimizer: AdamW;
   private readonly step: TrainingStep;
   private readonly lossOptions;
@@ -83,7 +92,7 @@ class GoldenRun implements Disposable {
     const specs = sessions.map(({ name, units }) => ({ name, nUnits: units }));
     this.golden = golden;
     this.twin = buildModel(config, specs, { generator: new Generator(0) });
-    this.load("init");
+    loadGoldenWeights(this.twin, golden, "init");
     this.optimizer = new AdamW(
       parameterGroups(this.twin.namedParameters(), {
         learningRate: trainer.lr,
@@ -105,7 +114,13 @@ class GoldenRun implements Disposable {
     });
   }
 
-  train(compare: Comparison): void {
+  /** The parameters, in module order. */
+  get parameters(): Tensor[] {
+    return [...this.twin.namedParameters()].map(({ tensor }) => tensor);
+  }
+
+  /** Trains and compares. Gradients may be changed in the pauses before updates. */
+  *train(compare: Comparison): IterableIterator<Pause> {
     const { trainer, batches } = this.golden.json;
     const { accumulate_grad_batches: accumulate } = trainer;
     const baseRates = this.optimizer.groups.map(({ lr }) => lr);
@@ -115,14 +130,18 @@ class GoldenRun implements Disposable {
       for (let batch = 0; batch < batches.length; batch++) {
         const report = scope(() => this.step.backward(this.groups("batch", batches[batch]!, batch), epoch));
         if ((batch + 1) % accumulate === 0 || batch + 1 === batches.length) {
+          yield { validated: null };
           if (steps === 0 && this.isExact) this.compareGradients(compare);
           const gradients = this.countGradients();
           this.compareUpdate(compare, steps++, this.step.update(epoch), gradients);
         }
         this.compareBatch(compare, this.golden.json.per_batch[epoch * batches.length + batch]!, report, steps);
-        if (epoch === 0 && batch === 0 && this.isExact) this.compareWeights(compare, "after_batch1");
+        if (epoch === 0 && batch === 0 && this.isExact && this.hasWeights("after_batch1")) {
+          this.compareWeights(compare, "after_batch1");
+        }
       }
-      this.validate(compare, epoch);
+      const result = this.validate();
+      if (result !== null) yield { validated: { epoch, result } };
     }
   }
 
@@ -132,30 +151,27 @@ class GoldenRun implements Disposable {
     for (const [name, { step, expAvg, expAvgSq }] of this.optimizer.state) {
       const key = PREFIX + name;
       compare.exact(`updates of ${name}`, [step.item()], [steps[key] ?? 0]);
+      if (!this.golden.has(`adam_m.${key}`)) continue;
       compare.close(`adam_m ${name}`, expAvg.toArray(), this.golden.tensor(`adam_m.${key}`), { atol: 1e-5, rtol: 0 });
       compare.close(`adam_v ${name}`, expAvgSq.toArray(), this.golden.tensor(`adam_v.${key}`), { atol: 1e-5, rtol: 0 });
     }
     const untouched = [...this.twin.namedParameters()]
       .map(({ name }) => name)
       .filter((n) => !this.optimizer.state.has(n));
-    compare.same("never updated", untouched.map((name) => PREFIX + name).sort(), never.toSorted());
+    const updated = [...this.optimizer.state.keys()].map((name) => PREFIX + name);
+    compare.same(
+      "updated",
+      updated.sort(),
+      Object.keys(steps)
+        .filter((name) => steps[name]! > 0)
+        .sort(),
+    );
+    if (never) compare.same("never updated", untouched.map((name) => PREFIX + name).sort(), never.toSorted());
   }
 
   [Symbol.dispose](): void {
-    for (const { step, expAvg, expAvgSq } of this.optimizer.state.values()) {
-      for (const t of [step, expAvg, expAvgSq]) t.dispose();
-    }
+    this.optimizer.dispose();
     this.twin.dispose();
-  }
-
-  private load(prefix: string): void {
-    scope(() => {
-      const names = [...this.twin.stateDict().keys()];
-      const state = new Map(names.map((name) => [name, fromArray(this.golden.tensor(`${prefix}.${PREFIX}${name}`))]));
-      const { missing, misshapen } = this.twin.loadStateDict(state);
-      if (missing.length + misshapen.length > 0)
-        throw new Error(`cannot load ${missing.join()} ${JSON.stringify(misshapen)}`);
-    });
   }
 
   private groups(
@@ -163,21 +179,7 @@ class GoldenRun implements Disposable {
     groups: readonly { dataset_idx: number }[],
     number: number,
   ): SessionBatch[] {
-    return groups.map(({ dataset_idx: session }, j) => {
-      const input = (key: string) => fromArray(this.golden.tensor(`${kind}${number}.g${j}.${key}`));
-      const has = (key: string) => this.golden.has(`${kind}${number}.g${j}.${key}`);
-      const robs = input("robs");
-      return {
-        session,
-        name: this.golden.json.sessions[session]!.name,
-        stimulus: this.golden.json.modulator_only ? null : ops.div_.Scalar(input("stim_u8").float().sub(127), 255),
-        robs,
-        dfs: input("dfs"),
-        behavior: has("behavior") ? input("behavior") : null,
-        history: null,
-        indices: new Int32Array(robs.size(0)),
-      };
-    });
+    return goldenBatch(this.golden, groups, `${kind}${number}`);
   }
 
   private setRates(baseRates: readonly number[], epoch: number): void {
@@ -225,6 +227,10 @@ class GoldenRun implements Disposable {
     });
   }
 
+  private hasWeights(prefix: string): boolean {
+    return this.golden.has(`${prefix}.${PREFIX}${[...this.twin.stateDict().keys()][0]}`);
+  }
+
   private compareWeights(compare: Comparison, prefix: string): void {
     for (const [name, tensor] of this.twin.stateDict()) {
       const expected = this.golden.tensor(`${prefix}.${PREFIX}${name}`);
@@ -232,14 +238,25 @@ class GoldenRun implements Disposable {
     }
   }
 
-  private validate(compare: Comparison, epoch: number): void {
-    const { val_batches: batches, validation } = this.golden.json;
-    const golden = validation.find((record) => record.epoch === epoch);
-    if (batches === null || golden === undefined) return;
+  private validate(): ValidationResult | null {
+    const { val_batches: batches } = this.golden.json;
+    if (batches === null) return null;
     using summary = new Validation(this.twin.eval() as Twin, this.lossOptions);
     for (const [i, groups] of batches.entries()) scope(() => summary.add(this.groups("valbatch", groups, i)));
     this.twin.train();
-    const metrics = summary.metrics();
+    return summary.result();
+  }
+
+  /** @param results of all processes, whose scores the reference adds up although each was measured on other samples */
+  compareValidation(compare: Comparison, epoch: number, results: readonly ValidationResult[]): void {
+    const golden = this.golden.json.validation.find((record) => record.epoch === epoch);
+    if (golden === undefined) return;
+    const scores = results[0]!.scores.map(({ session }, i) => ({
+      session,
+      sum: results.reduce((sum, result) => sum + result.scores[i]!.sum, 0),
+      count: results.reduce((count, result) => count + result.scores[i]!.count, 0),
+    }));
+    const metrics = validationMetrics({ losses: results.flatMap(({ losses }) => losses), scores });
     for (const [key, value] of Object.entries(golden.metrics)) {
       // Bits per spike are differences of much larger numbers.
       const tolerance = key.startsWith("val_bps") ? { atol: 2e-5, rtol: 1e-4 } : this.lossTolerance;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { setNumThreads, tensorStats } from "../torch/index.ts";
 import { verifyTraining } from "./training.ts";
+import { verifyScheduleFree } from "./training-schedule-free.ts";
 import { verifyTrajectory } from "./training-trajectory.ts";
 
 setNumThreads(1);
@@ -15,10 +16,10 @@ describe("verifyTraining()", () => {
 
   test("finds no difference from the reference", () => {
     expect(results.filter(({ status }) => status === "failed")).toEqual([]);
-    expect(results.filter(({ status }) => status === "passed").length).toBeGreaterThanOrEqual(115);
+    expect(results.filter(({ status }) => status === "passed").length).toBeGreaterThanOrEqual(124);
   });
 
-  test("runs every trajectory that needs one process and AdamW", () => {
+  test("runs every trajectory", () => {
     const passed = results.filter(({ status, name }) => status === "passed" && name.startsWith("trajectory_"));
     expect(passed.map(({ name }) => name.slice("trajectory_".length))).toEqual([
       "min_adamw",
@@ -27,24 +28,20 @@ describe("verifyTraining()", () => {
       "tiny_prox",
       "tiny_bf16",
       "modulator_only_log",
+      "schedulefree_min",
+      "schedulefree_tiny",
+      "ddp",
     ]);
   });
 
   test("skips only what this program leaves out, with a reason", () => {
     const skipped = results.filter(({ status }) => status === "skipped");
     expect(skipped.map(({ name }) => name)).toEqual([
-      "losses/aux_loss",
-      "regularizers/schedules/11_sawtooth",
-      "callbacks/time_budget",
       "samplers/0_by_dataset",
       "samplers/1_by_dataset",
       "samplers/2_by_dataset",
       "samplers/3_by_dataset",
       "samplers/4_contrast",
-      "trajectory_ddp",
-      "trajectory_schedulefree_min",
-      "trajectory_schedulefree_tiny",
-      "checkpoint_tiny",
       "checkpoint_frozencore",
     ]);
     for (const { reason } of skipped) expect(reason).toMatch(/\w/);
@@ -52,6 +49,26 @@ describe("verifyTraining()", () => {
 
   test("gives every case a name of its own", () => {
     expect(new Set(results.map(({ name }) => name)).size).toBe(results.length);
+  });
+});
+
+describe("verifyScheduleFree()", () => {
+  test.each([
+    ["trajectory_schedulefree_min", { lr: 0.0101 }],
+    ["trajectory_schedulefree_tiny", { warmup_steps: 7 }],
+    ["trajectory_schedulefree_tiny", { weight_decay: 0.02 }],
+  ])("notices that %s was run with %j", (name, settings) => {
+    const folder = mkdtempSync(join(tmpdir(), "schedule-free-"));
+    cpSync(FIXTURES, folder, { recursive: true });
+    const path = join(folder, `${name}.json`);
+    const json = JSON.parse(readFileSync(path, "utf8"));
+    Object.assign(json.trainer, settings);
+    writeFileSync(path, JSON.stringify(json));
+    expect(verifyScheduleFree(folder, name)).toMatchObject({
+      status: "failed",
+      reason: expect.stringMatching(/^differs in/),
+    });
+    rmSync(folder, { recursive: true });
   });
 });
 
@@ -83,6 +100,7 @@ describe("verifyTrajectory()", () => {
   test("leaves no tensors behind", () => {
     const { live } = tensorStats();
     verifyTrajectory(FIXTURES, "trajectory_min_adamw");
+    verifyScheduleFree(FIXTURES, "trajectory_schedulefree_min");
     expect(tensorStats().live).toBe(live);
   });
 });

@@ -3,6 +3,7 @@
  */
 import { type CaseResult, skippedCase } from "./golden.ts";
 import { verifyCollation, verifyContrastScores, verifySampleOrders } from "./training-batches.ts";
+import { verifyCheckpoint } from "./training-checkpoint.ts";
 import {
   verifyCallbacks,
   verifyNaming,
@@ -10,16 +11,14 @@ import {
   verifyRegularizers,
   verifySchedules,
 } from "./training-optimiser.ts";
+import { verifyDistributedTrajectory } from "./training-processes.ts";
+import { verifyScheduleFree } from "./training-schedule-free.ts";
 import { verifyBiasInitialisation, verifyBitsPerSpike, verifyLosses, verifyValidation } from "./training-scores.ts";
 import { verifyTrajectory } from "./training-trajectory.ts";
 
 const TRAJECTORIES = ["min_adamw", "tiny_full", "tiny_accum", "tiny_prox", "tiny_bf16", "modulator_only_log"];
 
 const SKIPPED: Readonly<Record<string, string>> = {
-  trajectory_ddp: "needs two processes: part of the distributed tests",
-  trajectory_schedulefree_min: "schedule-free AdamW is not offered: no trainer of the reference uses it",
-  trajectory_schedulefree_tiny: "schedule-free AdamW is not offered: no trainer of the reference uses it",
-  checkpoint_tiny: "compared where PyTorch files are read",
   checkpoint_frozencore: "compared where PyTorch files are read",
 };
 
@@ -47,6 +46,9 @@ export function verifyTraining(folder: string): CaseResult[] {
   return [
     ...checks.flatMap((verify) => verify(folder)),
     ...TRAJECTORIES.map((name) => verifyTrajectory(folder, `trajectory_${name}`)),
+    verifyCheckpoint(folder, "checkpoint_tiny"),
+    ...["min", "tiny"].map((name) => verifyScheduleFree(folder, `trajectory_schedulefree_${name}`)),
+    verifyDistributedTrajectory(folder),
     ...Object.entries(SKIPPED).map(([name, reason]) => skippedCase(name, reason)),
   ];
 }

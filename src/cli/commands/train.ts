@@ -3,14 +3,17 @@
  */
 import { relative } from "node:path";
 import type { Command } from "commander";
+import { rankFromEnvironment } from "../../training/ranks.ts";
 import type { TrainResult } from "../../training/trainer.ts";
 import { describeCommand } from "../command.ts";
 import { chooseDevice } from "../device.ts";
 import { withInterrupt } from "../interrupt.ts";
+import { launch } from "../launch.ts";
+import { deviceOfRank, followLauncher, joinProcesses, processesWanted } from "../launched.ts";
 import { ProgressLine } from "../progress.ts";
 import { referenceFlagNotes } from "../reference-flags.ts";
 import { note, print, printJson } from "../terminal.ts";
-import { addTrainFlags, resumeCommand, type TrainFlags, trainOptions } from "../train-flags.ts";
+import { addTrainFlags, resumeCommand, type TrainFlags, trackingOptions, trainOptions } from "../train-flags.ts";
 
 /** The `train` command. */
 export function trainCommand(): Command {
@@ -18,6 +21,7 @@ export function trainCommand(): Command {
     "train --model-config experiments/model_configs/demo.yaml --dataset-configs demo/data/dataset.yaml",
     "train --model_config M.yaml --dataset_configs_path D.yaml --batch_size 256 --gpu 0 --precision bf16-mixed",
     "train --model-config M.yaml --dataset-configs D.yaml --batch-size 256 --dry-run",
+    "train --model-config M.yaml --dataset-configs D.yaml --batch-size 128 --num-gpus 2",
     "train --resume checkpoints/my_run",
   ]);
   return addTrainFlags(command).action(runTrain);
@@ -25,11 +29,21 @@ export function trainCommand(): Command {
 
 async function runTrain(flags: TrainFlags, command: Command): Promise<void> {
   for (const sentence of referenceFlagNotes(command)) note(sentence);
+  const rank = rankFromEnvironment(process.env);
+  const trains = !flags.printConfig && !flags.dryRun;
+  if (rank === undefined && trains) {
+    const processes = processesWanted(flags) ?? (await processesBefore(flags));
+    if (processes > 1) return launch({ processes, port: flags.masterPort });
+  }
+  followLauncher();
+  const { cudaDeviceCount } = await import("../../torch/index.ts");
   const { parsePrecision } = await import("../../training/options.ts");
-  const device = await chooseDevice(flags);
+  const device = await chooseDevice(deviceOfRank(flags, rank, cudaDeviceCount));
+  const processGroup = rank && trains ? await joinProcesses(rank, device, flags) : undefined;
   const options = {
     ...trainOptions(flags),
     device,
+    processGroup,
     precision: flags.precision === undefined ? undefined : parsePrecision(flags.precision),
   };
   if (flags.printConfig) {
@@ -47,12 +61,22 @@ async function runTrain(flags: TrainFlags, command: Command): Promise<void> {
   }
   const { runTraining } = await import("../run-training.ts");
   const line = new ProgressLine();
+  const leads = processGroup === undefined || processGroup.rank === 0;
   const result = await withInterrupt(
-    (text) => line.line(text),
-    (signal) => runTraining({ ...options, signal }, line),
+    (text) => leads && line.line(text),
+    (signal) => runTraining({ ...options, signal }, line, trackingOptions(flags)),
   );
+  processGroup?.destroy();
+  if (!leads) return;
   if (flags.json) printJson(result);
   else report(result, flags);
+}
+
+/** How many processes the run to continue had. */
+async function processesBefore({ resume }: TrainFlags): Promise<number> {
+  if (resume === undefined) return 1;
+  const { settingsOfCheckpoint } = await import("../run-training.ts");
+  return settingsOfCheckpoint(resume)?.numProcesses ?? 1;
 }
 
 function report(result: TrainResult, flags: TrainFlags): void {

@@ -1,0 +1,2 @@
+// See ../context.h. Nothing of this header is used.
+#pragma once
