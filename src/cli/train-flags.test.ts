@@ -62,6 +62,18 @@ describe("addTrainFlags()", () => {
     expect(() => parse(["--data-on-device", "maybe"])).toThrow("Expected a number");
   });
 
+  test("knows optimisers and TF32, and leaves unsaid what was not said", () => {
+    const optionsOf = (argv: string[]) => trainOptions(parse(argv).opts<TrainFlags>());
+    expect(optionsOf(["--optimizer", "schedule_free", "--optimizer-warmup-steps", "9", "--no-tf32"])).toMatchObject({
+      optimizer: "schedule_free",
+      optimizerWarmupSteps: 9,
+      tf32: false,
+    });
+    expect(optionsOf(["--tf32", "--bad-step-limit", "5"])).toMatchObject({ tf32: true, badStepLimit: 5 });
+    expect(optionsOf([])).not.toHaveProperty("tf32");
+    expect(() => parse(["--optimizer", "sgd"])).toThrow("adamw, schedule_free");
+  });
+
   test("refuses values out of range and unknown flags, with the closest one", () => {
     expect(() => parse(["--batch-size", "0"])).toThrow("at least 1");
     expect(() => parse(["--learning-rate", "fast"])).toThrow("at least 0");

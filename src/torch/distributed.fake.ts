@@ -31,6 +31,13 @@ const DO: Record<string, (group: ProcessGroup) => void> = {
   barrier: (group) => group.barrier(),
   die: (group) => group.rank === 1 && process.kill(process.pid, "SIGKILL"),
   stop: (group) => group.rank === 1 && process.kill(process.pid, "SIGSTOP"),
+  stopFirst: (group) => group.rank === 0 && process.kill(process.pid, "SIGSTOP"),
+  follow: (group) => {
+    // Long enough for a limit of a second, were it one on rank 0 alive.
+    if (group.rank === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
+    group.follow(10);
+    print("followed");
+  },
   dieFirst: (group) => group.rank === 0 && process.kill(process.pid, "SIGKILL"),
   fail: (group) => {
     if (group.rank !== 1) return;

@@ -95,6 +95,17 @@ describe("ProcessGroup", () => {
     await started[1]!.outcome;
   });
 
+  test("waits for rank 0 as long as that lives", async () => {
+    const outcomes = await runAll(2, ["barrier", "follow", "barrier", "destroy"], { waitSeconds: 1 });
+    for (const outcome of outcomes) expect(outcome).toEqual({ code: 0, printed: ["followed"] });
+
+    const started = await startAll(2, ["barrier", "stopFirst", "follow"], { waitSeconds: 1 });
+    const second = await started[1]!.outcome;
+    started[0]!.child.kill("SIGKILL");
+    expect(messageOf(second)).toMatch(/^Rank 1 stops because rank 0 \(.*\) did not answer for 5 s$/);
+    await started[0]!.outcome;
+  });
+
   test("passes on why a process failed", async () => {
     const [first, second] = await runAll(2, ["barrier", "fail", "barrier"]);
     expect(messageOf(second!)).toBe("The disk is full");

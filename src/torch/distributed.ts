@@ -59,7 +59,7 @@ const BUCKET_BYTES = 25 * 2 ** 20;
 const PATIENCE = 4;
 
 /** Seconds until the store must answer. */
-const STORE_SECONDS = 3;
+const STORE_SECONDS = 5;
 
 /** Seconds for the members to say that they are alive after an exchange failed, and for rank 0's verdict about it. */
 const ROLL_CALL_SECONDS = 2;
@@ -215,6 +215,8 @@ export class ProcessGroup {
   private readonly waitSeconds: number;
   /** When the last exchange ended, milliseconds. */
   private lastAt = performance.now();
+  /** Number of the next {@link follow}. */
+  private marks = 0;
 
   /** Use {@link initProcessGroup}. */
   constructor(options: ProcessGroupOptions, store: Store, members: readonly Member[], group: number) {
@@ -271,16 +273,29 @@ export class ProcessGroup {
     });
   }
 
+  /** Waits until all processes are here. */
+  barrier(): void {
+    this.reduceNumbers([0]);
+  }
+
   /**
-   * Waits until all processes are here.
-   *
-   * @param patience seconds to wait for them in any case, where one of them may have more to do than this one
+   * Waits until rank 0 is here, which does something on its own before: for as long as `seconds` while its process lives, but
+   * no longer than it takes to notice that it does not.
    */
-  barrier(patience = 0): void {
-    scope(() => {
-      const nothing = tensor(new Float32Array(1));
-      this.exchange((seconds) => native().allReduce(this.group, nothing.handle, false, Math.max(seconds, patience)));
-    });
+  follow(seconds: number): void {
+    const mark = `mark/${this.marks++}`;
+    const until = performance.now() + seconds * 1000;
+    try {
+      if (this.rank === 0) this.store.set(mark, "reached");
+      while (this.rank > 0 && this.store.get([mark])[0] === null) {
+        if (performance.now() > until) throw new Error("waiting for rank 0 timed out");
+        pause(10);
+      }
+    } catch (error) {
+      throw this.explain(error, /timed out/.test(String(error)) ? seconds : STORE_SECONDS);
+    } finally {
+      this.lastAt = performance.now();
+    }
   }
 
   /** Lets the others know why this process stops. They learn it in their next exchange. */
@@ -342,7 +357,7 @@ export class ProcessGroup {
   // --- after a failure -------------------------------------------------------------------------------------------------
 
   private explain(error: unknown, seconds: number): LostProcessError {
-    const isLate = /timed out/i.test(String(error));
+    const isLate = /timed out|not answer/i.test(String(error));
     const { silent, stopped } = this.verdict();
     const failures = stopped.map(({ rank, message }) => `${this.describe(rank)} failed: ${message}`);
     const absent = silent.map((rank) => this.describe(rank)).join(" and ");

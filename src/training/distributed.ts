@@ -105,7 +105,7 @@ export class Replica {
 
   /** Waits for rank 0, which is writing. */
   afterSaving(): void {
-    this.group.barrier(SAVING_SECONDS);
+    this.group.follow(SAVING_SECONDS);
   }
 
   /** Random states of the processes but rank 0, as checkpoints name them. The tensors belong to the caller's scope. */

@@ -73,8 +73,9 @@ function measure(run: Run, steps: number): DryRun {
     return (performance.now() - started) / 1000;
   };
   const trainBatch = () => {
-    scope(() => step.backward(trainLoader.load(sampler.next()).groups, state.epoch));
-    step.update(state.epoch);
+    const batch = scope(() => step.startBackward(trainLoader.load(sampler.next()).groups, state.epoch));
+    // Read now and then in training, so not at all here.
+    for (const reading of [batch, step.startUpdate(state.epoch)]) reading.dispose();
   };
   twin.train();
   for (let i = 0; i < WARM_UP; i++) trainBatch();

@@ -13,11 +13,10 @@ import { saveCheckpoint } from "./checkpoint.ts";
 import { lastCheckpoint, statePath } from "./checkpoint-files.ts";
 import { HealthCheck, withMemoryAdvice } from "./health.ts";
 import { explainNonFinite } from "./non-finite.ts";
-import { rateKeys } from "./optimizers.ts";
 import { defaultReadEvery, type TrainOptions } from "./options.ts";
 import { type Reading, readTogether } from "./reading.ts";
 import { advanceEarlyStopping, bestKept, retainBest } from "./retention.ts";
-import { addWeighted, type RunState, weightedMeans } from "./run-state.ts";
+import { type Place, RunLog } from "./run-log.ts";
 import { advancePlateau, scheduledRate } from "./schedules.ts";
 import { disposeRun, type Run, setUpRun } from "./setup.ts";
 import type { BatchReport, UpdateReport } from "./step.ts";
@@ -81,15 +80,18 @@ async function trainAlike(options: TrainOptions): Promise<TrainResult> {
   const { replica } = run;
   const trackers = replica === undefined || replica.leads ? (options.trackers ?? []) : [];
   let outcome: "finished" | "interrupted" | "failed" = "failed";
+  let trainer: Trainer | undefined;
   try {
     replica?.begin(run.twin, partsOf(run));
     for (const tracker of trackers) await tracker.start(describeRun(run));
-    const result = await new Trainer(run, { ...options, trackers }).run();
+    trainer = new Trainer(run, { ...options, trackers });
+    const result = await trainer.run();
     outcome = result.status === "interrupted" || result.status === "out_of_time" ? "interrupted" : "finished";
     return result;
   } catch (error) {
     throw error instanceof LostProcessError ? withResumeHint(error, run.directory) : error;
   } finally {
+    trainer?.dispose();
     disposeRun(run);
     releaseMemory();
     for (const tracker of trackers) await tracker.finish(outcome);
@@ -99,6 +101,7 @@ async function trainAlike(options: TrainOptions): Promise<TrainResult> {
 class Trainer {
   private readonly job: Run;
   private readonly options: TrainOptions;
+  private readonly log: RunLog;
   private readonly health: HealthCheck;
   private readonly readEvery: number;
   /** Steps whose numbers are still on the device. */
@@ -114,6 +117,7 @@ class Trainer {
     this.job = run;
     this.options = options;
     this.secondsBefore = run.state.secondsSpent;
+    this.log = new RunLog(run.state, options.trackers ?? [], options.onEvent);
     this.health = new HealthCheck(options.badStepLimit);
     this.readEvery = options.readEvery ?? defaultReadEvery(run.device);
   }
@@ -121,8 +125,8 @@ class Trainer {
   async run(): Promise<TrainResult> {
     const { state, warnings, notes, replica } = this.job;
     if (replica === undefined || replica.leads) {
-      for (const message of warnings) this.warn(message);
-      for (const message of notes) this.note(message);
+      for (const message of warnings) this.log.warn(message);
+      for (const message of notes) this.log.note(message);
     }
     while (state.epoch < state.plannedEpochs && !state.stoppedEarly) {
       this.epochStartedAt = performance.now();
@@ -149,7 +153,7 @@ class Trainer {
         this.readSteps();
         return false;
       }
-      if (state.batch === 0) this.logRates();
+      if (state.batch === 0) this.log.logRates(this.job.optimizer, settings.optimizer);
       if (state.batch % accumulateGradBatches === 0) replica?.shareStatistics();
       if (warmupPerStep && epoch < warmupEpochs) this.setRates(epoch + (state.batch + 1) / batchesPerEpoch);
 
@@ -169,6 +173,11 @@ class Trainer {
     return !this.mustStop();
   }
 
+  /** Frees what nobody will read any more. */
+  dispose(): void {
+    for (const { batch, update } of this.unread.splice(0)) for (const reading of [batch, update]) reading?.dispose();
+  }
+
   /** Reads what the device has put out since the last time, and does what follows from it, step by step. */
   private readSteps(): void {
     const steps = this.unread.splice(0);
@@ -178,11 +187,11 @@ class Trainer {
 
   private afterStep({ plan, batch, update, place, learningRate }: UnreadStep): void {
     const { state, sampler, settings } = this.job;
-    this.record(batch.report, place);
+    this.log.addBatch(batch.report, place);
     this.health.afterBatch(batch.report, () => explainNonFinite(this.job, plan));
     if (update) {
-      if (update.report.skipped) this.recordSkip(update.report, place);
-      else if (++state.globalStep % STEPS_PER_RECORD === 0) this.logStep(update.report);
+      if (update.report.skipped) this.log.addSkip(update.report, place);
+      else if (++state.globalStep % STEPS_PER_RECORD === 0) this.log.logStep(update.report);
       this.health.afterUpdate(update.report, batch.report, () => explainNonFinite(this.job, plan));
       this.saveBetween(place.epoch);
     }
@@ -216,8 +225,7 @@ class Trainer {
     const { state, settings, directory } = this.job;
     const { epoch } = state;
     const valBps = validation.val_bps_overall ?? Number.NaN;
-    const metrics = { ...weightedMeans(state.means), ...validation, ...failures(state) };
-    this.log(metrics, epoch);
+    const metrics = this.log.logEpoch(validation);
 
     if (settings.lrScheduler === "plateau") {
       state.plateau = advancePlateau(state.plateau, validation.val_loss ?? Number.NaN);
@@ -287,79 +295,6 @@ class Trainer {
     const epochs = Math.min(settings.maxEpochs, fitting);
     // The fewest of all processes.
     return replica ? -replica.largest(-epochs) : epochs;
-  }
-
-  // --- metrics -----------------------------------------------------------------------------------------------------------
-
-  private record({ losses, baseLoss, penalties, auxiliaryLoss }: BatchReport, place: Place): void {
-    const { means, latestLosses, dropped } = this.job.state;
-    const finite = losses.filter(({ loss }) => Number.isFinite(loss));
-    for (const { session, loss } of losses) {
-      if (Number.isFinite(loss)) continue;
-      this.job.state.droppedLosses++;
-      if (dropped.includes(session)) continue;
-      dropped.push(session);
-      this.warn(`The loss of session ${session} is ${loss}${where(place)}: it has no part in that step`);
-    }
-    const samples = losses.reduce((sum, group) => sum + group.samples, 0);
-    if (finite.length > 0) {
-      latestLosses.train_loss = baseLoss;
-      addWeighted(means, "train_loss_epoch", baseLoss, samples);
-    }
-    for (const { session, loss, samples: n } of finite) {
-      latestLosses[`train_loss/${session}`] = loss;
-      addWeighted(means, `train_loss/${session}_epoch`, loss, n);
-    }
-    for (const { name, value } of penalties) addWeighted(means, `reg_loss/${name}`, value, 1);
-    if (auxiliaryLoss !== null && Number.isFinite(auxiliaryLoss)) addWeighted(means, "aux_loss", auxiliaryLoss, 1);
-  }
-
-  private recordSkip({ gradNorm, lossScale = 1 }: UpdateReport, place: Place): void {
-    this.job.state.skippedUpdates++;
-    const message = `The norm of the gradients is ${gradNorm}${where(place)}: that step is left out`;
-    // How the largest possible scale is found.
-    if (lossScale > 1) this.note(`${message}, and the scale of the loss, ${lossScale}, is halved`);
-    else this.warn(message);
-  }
-
-  private warn(message: string): void {
-    this.options.onEvent?.({ type: "warning", message });
-  }
-
-  private note(message: string): void {
-    this.options.onEvent?.({ type: "note", message });
-  }
-
-  private logStep({ lossScale }: UpdateReport): void {
-    const { state } = this.job;
-    const losses = Object.entries(state.latestLosses).map(([key, loss]) => [`${key}_step`, loss]);
-    const dropped = state.dropped.map((session) => [`train_nan_skip/${session}`, 1]);
-    const scale = lossScale === undefined ? {} : { loss_scale: lossScale };
-    this.log({ ...Object.fromEntries([...losses, ...dropped]), ...scale }, state.epoch);
-    state.dropped = [];
-  }
-
-  private logRates(): void {
-    const { optimizer, settings } = this.job;
-    this.log(
-      Object.fromEntries(rateKeys(optimizer, settings.optimizer).map((key, i) => [key, optimizer.groups[i]!.lr])),
-    );
-  }
-
-  private log(values: Record<string, number>, epoch?: number): void {
-    const record = {
-      ...values,
-      ...(epoch === undefined ? {} : { epoch }),
-      "trainer/global_step": this.job.state.globalStep - 1,
-    };
-    for (const tracker of this.options.trackers ?? []) {
-      try {
-        tracker.log(record);
-      } catch (error) {
-        // A full disk or a lost connection of a tracker is no reason to lose the run.
-        this.warn(`Metrics were not logged: ${error instanceof Error ? error.message : error}`);
-      }
-    }
   }
 
   // --- checkpoints -------------------------------------------------------------------------------------------------------
@@ -436,23 +371,6 @@ interface UnreadStep {
   place: Place;
   /** Of the last parameter group. */
   learningRate: number;
-}
-
-interface Place {
-  epoch: number;
-  batch: number;
-}
-
-function where({ epoch, batch }: Place): string {
-  return ` in epoch ${epoch}, batch ${batch}`;
-}
-
-/** What was left out so far in the run, for logs; nothing when nothing was. */
-function failures({ droppedLosses, skippedUpdates }: RunState): Record<string, number> {
-  return {
-    ...(droppedLosses > 0 && { dropped_losses: droppedLosses }),
-    ...(skippedUpdates > 0 && { skipped_updates: skippedUpdates }),
-  };
 }
 
 /** What has to be the same in all processes of a run. */
