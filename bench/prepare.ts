@@ -12,7 +12,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { parseSessionConfig } from "../src/config/session.ts";
+import { loadDatasetConfigs } from "../src/config/dataset.ts";
 import { prepareSession } from "../src/data/prepare.ts";
 import { prepareWithCache } from "../src/data/prepared-cache.ts";
 import { StimulusStore } from "../src/data/stimulus-store.ts";
@@ -31,41 +31,12 @@ const units = Number(flags.units);
 const frames = Number(flags.minutes) * 60 * 240;
 const SIZE = 51;
 
-const config = parseSessionConfig({
+const SHIPPED = join(import.meta.dirname, "../experiments/dataset_configs/multi_basic_120_backimage_long.yaml");
+const config = {
+  ...loadDatasetConfigs(SHIPPED, { maxDatasets: 1 }).sessions[0]!,
   session: "Bench_2024-01-01",
-  types: ["backimage"],
   cids: Array.from({ length: units }, (_, unit) => unit),
-  sampling: { source_rate: 240, target_rate: 120 },
-  keys_lags: { robs: 0, dfs: 0, behavior: 0, stim: Array.from({ length: 33 }, (_, lag) => lag) },
-  transforms: {
-    stim: { source: "stim", ops: [{ pixelnorm: {} }, { unsqueeze: 1 }], expose_as: "stim" },
-    velocity: {
-      source: "eyepos",
-      ops: [
-        { diff: { axis: 0 } },
-        { maxnorm: {} },
-        { symlog: {} },
-        {
-          temporal_basis: {
-            num_delta_funcs: 0,
-            num_cosine_funcs: 10,
-            history_bins: 50,
-            causal: false,
-            log_spacing: false,
-            peak_range_ms: [30, 200],
-            normalize: true,
-          },
-        },
-        { splitrelu: { split_dim: 1, trainable_gain: false } },
-      ],
-      expose_as: "behavior",
-      concatenate: true,
-    },
-    gaze: { source: "eyepos", ops: [], expose_as: "behavior", concatenate: true },
-  },
-  datafilters: { dfs: { ops: [{ valid_nlags: { n_lags: 32 } }], expose_as: "dfs" } },
-  train_val_split: 0.8,
-});
+};
 
 /** A line of /proc/self/status, in MB. */
 function memory(field: "VmHWM" | "VmRSS"): number {

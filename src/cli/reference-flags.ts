@@ -36,7 +36,7 @@ export function referenceFlagNotes(command: Command): string[] {
   const isGiven = (flags: string) => command.getOptionValue(new Option(flags).attributeName()) !== undefined;
   const name = (flags: string) => flags.split(" ")[0]!;
   const refused = NOT_OFFERED.find(([flags]) => isGiven(flags));
-  if (refused !== undefined) throw new UserError(`${name(refused[0])} is not available yet`, { hint: refused[1] });
+  if (refused !== undefined) throw new UserError(`${name(refused[0])} is not offered`, { hint: refused[1] });
   return WITHOUT_EFFECT.filter(([flags]) => isGiven(flags)).map(
     ([flags, reason]) => `${name(flags)} has no effect: ${reason}.`,
   );

@@ -92,7 +92,7 @@ test("addTrainFlags() reads how many processes, and on which GPUs", () => {
 
 describe("referenceFlagNotes()", () => {
   test("refuses what is not offered", () => {
-    expect(() => referenceFlagNotes(parse(["--model-index", "1"]))).toThrow("--model-index is not available yet");
+    expect(() => referenceFlagNotes(parse(["--model-index", "1"]))).toThrow("--model-index is not offered");
   });
 });
 

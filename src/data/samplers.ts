@@ -257,10 +257,9 @@ export function validationPlan(sizes: readonly number[], { fraction, count }: Va
   return Int32Array.from(plan);
 }
 
-/** Batches of a validation plan for one process, which takes every `world`-th sample; the last batch may be shorter. */
-export function validationBatches(plan: Int32Array, batchSize: number, rank = 0, world = 1): Int32Array[] {
-  const own = plan.filter((_, i) => i % world === rank);
-  return Array.from({ length: Math.ceil(own.length / batchSize) }, (_, i) =>
-    own.subarray(i * batchSize, (i + 1) * batchSize),
+/** Batches of a validation plan; the last one may be shorter. */
+export function validationBatches(plan: Int32Array, batchSize: number): Int32Array[] {
+  return Array.from({ length: Math.ceil(plan.length / batchSize) }, (_, i) =>
+    plan.subarray(i * batchSize, (i + 1) * batchSize),
   );
 }

@@ -6,7 +6,9 @@
 
 import { UserError } from "../errors.ts";
 import { fromArray, type Module, scope } from "../torch/index.ts";
-import type { ModelFile } from "./model-file.ts";
+import { bestCheckpoint } from "./checkpoint-files.ts";
+import { type ModelFile, openModelFile, verifyParameters } from "./model-file.ts";
+import type { TrainOptions } from "./options.ts";
 
 /** What of a twin does not train: nothing, the core, or everything up to the convnet. */
 export const FREEZES = ["none", "core", "vision"] as const;
@@ -19,8 +21,57 @@ const VISION = ["frontend", "convnet"];
 /** Sessions of a twin by number; adapters belong to them. */
 type Sessions = readonly { readonly name: string }[];
 
+/**
+ * The file that parts are taken from.
+ *
+ * @throws UserError when two are asked for, one beside a checkpoint to continue from, or a freeze without one
+ */
+export function openDonor({
+  frozenCore,
+  pretrainedCheckpoint,
+  freezeVision,
+  resume,
+}: TrainOptions): ModelFile | undefined {
+  const path = frozenCore ?? pretrainedCheckpoint;
+  if (frozenCore !== undefined && pretrainedCheckpoint !== undefined) {
+    throw new UserError("Cannot train: both a frozen core and a pretrained checkpoint were given", {
+      hint: "--frozen-core takes over the whole core; leave out --pretrained-checkpoint.",
+    });
+  }
+  if (path !== undefined && resume !== undefined) {
+    throw new UserError(`Cannot resume with parts of "${path}": the checkpoint has all parameters`, {
+      hint: "Leave out --frozen-core and --pretrained-checkpoint; what was frozen stays frozen.",
+    });
+  }
+  if (freezeVision && pretrainedCheckpoint === undefined && resume === undefined) {
+    throw new UserError("Cannot freeze vision that was never trained", {
+      hint: "Say where it comes from: --pretrained-checkpoint.",
+    });
+  }
+  return path === undefined ? undefined : openModelFile(bestCheckpoint(path));
+}
+
+/** What a run that asks for these parts freezes; undefined when it does not say. */
+export function freezeOf({ freeze, frozenCore, freezeVision }: TrainOptions): Freeze | undefined {
+  if (frozenCore !== undefined) return "core";
+  return freezeVision ? "vision" : freeze;
+}
+
+/** Copies what is asked for, and says so in a sentence. Throws a UserError that lists what does not fit. */
+export function takeOver(twin: Module, sessions: Sessions, donor: ModelFile, freeze: Freeze): string[] {
+  verifyParameters(donor);
+  if (freeze === "core") {
+    copyCore(twin, donor);
+    return [`the core of ${donor.path} is taken over and does not train`];
+  }
+  const fresh = copyVision(twin, sessions, donor);
+  const adapters = fresh.length === 0 ? "all adapters" : `adapters but for ${fresh.join(", ")}`;
+  const trains = freeze === "vision" ? "and do not train" : "and go on training";
+  return [`frontend, convnet and ${adapters} are taken from ${donor.path} ${trains}`];
+}
+
 /** Copies the core of a model file; adapters and readouts stay as they are. Throws a UserError that lists what does not fit. */
-export function copyCore(twin: Module, file: ModelFile): void {
+function copyCore(twin: Module, file: ModelFile): void {
   copy(twin, file, (name) => (CORE.includes(part(name)) ? name : undefined));
 }
 
@@ -30,7 +81,7 @@ export function copyCore(twin: Module, file: ModelFile): void {
  * @returns names of sessions whose adapters start afresh
  * @throws UserError that lists what does not fit
  */
-export function copyVision(twin: Module, sessions: Sessions, file: ModelFile): string[] {
+function copyVision(twin: Module, sessions: Sessions, file: ModelFile): string[] {
   const numberThere = new Map(file.info.sessions.map(({ name }, i) => [name, i]));
   const fresh = sessions.filter(({ name }) => !numberThere.has(name)).map(({ name }) => name);
   copy(twin, file, (name) => {

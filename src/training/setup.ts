@@ -5,14 +5,11 @@
 
 import { existsSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
-import { loadDatasetConfigs } from "../config/dataset.ts";
 import { loadModelConfig } from "../config/load.ts";
 import type { ModelConfig } from "../config/model.ts";
-import type { SessionConfig } from "../config/session.ts";
 import { Curriculum, sampleContrasts } from "../data/curriculum.ts";
 import { BatchLoader } from "../data/loader.ts";
-import { type PreparedSession, prepareSession } from "../data/prepare.ts";
-import { prepareWithCache } from "../data/prepared-cache.ts";
+import type { PreparedSession } from "../data/prepare.ts";
 import { mixSeeds } from "../data/random.ts";
 import { deviceBudget, ResidentStimuli } from "../data/resident-stimuli.ts";
 import { TrainSampler, validationBatches, validationPlan } from "../data/samplers.ts";
@@ -23,20 +20,18 @@ import { makeFolder } from "../formats/folder.ts";
 import { buildModel } from "../models/build.ts";
 import { lagReport } from "../models/lag-report.ts";
 import { modelWarnings } from "../models/model-warnings.ts";
-import { fitsShifter, shifterNeeds } from "../models/modules/shifter.ts";
-import { shifterOptions } from "../models/options.ts";
 import { describeModel, type InputShape, ignoresStimulus, type SessionSpec } from "../models/shapes.ts";
 import type { Twin } from "../models/twin.ts";
 import { freeDeviceMemory, Generator, type Optimizer, seedDefaultGenerator, setFlag } from "../torch/index.ts";
 import { AuxiliaryLosses } from "./aux-loss.ts";
 import { initializeReadoutBiases } from "./bias-init.ts";
 import { loadTrainingState } from "./checkpoint.ts";
-import { bestCheckpoint, lastCheckpoint, removeUnfinished, resumableCheckpoint } from "./checkpoint-files.ts";
+import { lastCheckpoint, removeUnfinished, resumableCheckpoint } from "./checkpoint-files.ts";
 import { Replica } from "./distributed.ts";
 import { LossScaler } from "./loss-scaling.ts";
-import { loadParameters, type ModelFile, openModelFile, verifyParameters } from "./model-file.ts";
+import { loadParameters, type ModelFile, openModelFile } from "./model-file.ts";
 import type { ModelSession } from "./model-info.ts";
-import { checkInputsServed, checkInputWidths, inputWarnings } from "./model-inputs.ts";
+import { inputWarnings } from "./model-inputs.ts";
 import { experimentName, frozenCoreName } from "./naming.ts";
 import { makeOptimizer, parameterGroups } from "./optimizers.ts";
 import {
@@ -46,11 +41,12 @@ import {
   type TrainingSettings,
   type TrainOptions,
 } from "./options.ts";
-import { copyCore, copyVision, type Freeze, freezeParts } from "./pretrained.ts";
+import { freezeOf, freezeParts, openDonor, takeOver } from "./pretrained.ts";
 import { changeHint, keepGlobalBatch, realChanges } from "./process-count.ts";
 import { Regularizers } from "./regularizers.ts";
+import { prepareSessions } from "./run-sessions.ts";
 import { freshRunState, type RunState } from "./run-state.ts";
-import { checkSessionFits, dataConfig, describeSession, inputShape } from "./session-fit.ts";
+import { describeSession, inputShape } from "./session-fit.ts";
 import { type LossOptions, TrainingStep } from "./step.ts";
 
 /** A run that is ready for its next batch. */
@@ -115,7 +111,7 @@ export function setUpRun(options: TrainOptions): Run {
   try {
     if (checkpoint) loadParameters(twin, checkpoint);
     else initializeReadoutBiases(twin, prepared, twin.logRates);
-    const notes = donor ? takeOver(twin, prepared, donor, settings.freeze) : [];
+    const notes = donor ? takeOver(twin, twin.sessions, donor, settings.freeze) : [];
     freezeParts(twin, settings.freeze);
     run = { ...place, ...assembleRun(twin, prepared, modelConfig, settings, options) };
     if (checkpoint) restore(run, checkpoint, options);
@@ -135,53 +131,6 @@ export function setUpRun(options: TrainOptions): Run {
     else twin.dispose();
     throw error;
   }
-}
-
-/**
- * The file that parts are taken from.
- *
- * @throws UserError when two are asked for, one beside a checkpoint to continue from, or a freeze without one
- */
-function openDonor({ frozenCore, pretrainedCheckpoint, freezeVision, resume }: TrainOptions): ModelFile | undefined {
-  const path = frozenCore ?? pretrainedCheckpoint;
-  if (frozenCore !== undefined && pretrainedCheckpoint !== undefined) {
-    throw new UserError("Cannot train: both a frozen core and a pretrained checkpoint were given", {
-      hint: "--frozen-core takes over the whole core; leave out --pretrained-checkpoint.",
-    });
-  }
-  if (path !== undefined && resume !== undefined) {
-    throw new UserError(`Cannot resume with parts of "${path}": the checkpoint has all parameters`, {
-      hint: "Leave out --frozen-core and --pretrained-checkpoint; what was frozen stays frozen.",
-    });
-  }
-  if (freezeVision && pretrainedCheckpoint === undefined && resume === undefined) {
-    throw new UserError("Cannot freeze vision that was never trained", {
-      hint: "Say where it comes from: --pretrained-checkpoint.",
-    });
-  }
-  return path === undefined ? undefined : openModelFile(bestCheckpoint(path));
-}
-
-function freezeOf({ freeze, frozenCore, freezeVision }: TrainOptions): Freeze | undefined {
-  if (frozenCore !== undefined) return "core";
-  return freezeVision ? "vision" : freeze;
-}
-
-/** Copies what is asked for and says so. */
-function takeOver(twin: Twin, prepared: readonly PreparedSession[], donor: ModelFile, freeze: Freeze): string[] {
-  verifyParameters(donor);
-  if (freeze === "core") {
-    copyCore(twin, donor);
-    return [`the core of ${donor.path} is taken over and does not train`];
-  }
-  const fresh = copyVision(
-    twin,
-    prepared.map(({ session: name }) => ({ name })),
-    donor,
-  );
-  const adapters = fresh.length === 0 ? "all adapters" : `adapters but for ${fresh.join(", ")}`;
-  const trains = freeze === "vision" ? "and do not train" : "and go on training";
-  return [`frontend, convnet and ${adapters} are taken from ${donor.path} ${trains}`];
 }
 
 /** Frees weights, moments and buffers. */
@@ -346,61 +295,6 @@ function modelConfigOf({ modelConfig }: TrainOptions, checkpoint: ModelFile | un
   throw new UserError("Cannot train: no model configuration was given", {
     hint: "Pass the path of one: --model-config experiments/model_configs/….yaml",
   });
-}
-
-function prepareSessions(
-  options: TrainOptions,
-  model: ModelConfig,
-  checkpoint: ModelFile | undefined,
-  store: StimulusStore,
-): readonly PreparedSession[] {
-  const { dataDir, modelConfig, strictData, dataCache } = options;
-  const configs = options.sessions?.map(({ config }) => config) ?? sessionConfigsOf(options, checkpoint);
-  checkInputsServed(model, typeof modelConfig === "string" ? modelConfig : "model config", configs);
-  const how = { dataDir, store, strict: strictData };
-  const prepared =
-    options.sessions ??
-    configs.map((config) => (dataCache ? prepareWithCache(config, how, dataCache) : prepareSession(config, how)));
-  checkInputWidths(model, prepared);
-  const gaze = shifterOptions(model.shifter);
-  for (const { session, behaviorDim } of prepared) {
-    if (!gaze || fitsShifter(gaze, behaviorDim)) continue;
-    throw new UserError(
-      `Cannot train on session "${session}": it serves ${behaviorDim} behaviour values, the shifter takes ${shifterNeeds(gaze)}`,
-      { hint: "Set shifter.params (features, behavior_dim) to what the dataset configuration serves as behavior." },
-    );
-  }
-  if (checkpoint) refuseOtherSessions(prepared, checkpoint);
-  return prepared;
-}
-
-function sessionConfigsOf(
-  { datasetConfigsPath, maxDatasets = DEFAULT_MAX_DATASETS }: TrainOptions,
-  checkpoint: ModelFile | undefined,
-): readonly SessionConfig[] {
-  if (datasetConfigsPath !== undefined) return loadDatasetConfigs(datasetConfigsPath, { maxDatasets }).sessions;
-  if (checkpoint !== undefined) return checkpoint.info.sessions.map((session) => dataConfig(session, checkpoint.path));
-  throw new UserError("Cannot train: no dataset configuration was given", {
-    hint: "Pass the path of one: --dataset-configs experiments/dataset_configs/….yaml",
-  });
-}
-
-/** Same numbers of units may hide other units, for which the readouts would be wrong; likewise with lags and pixels. */
-function refuseOtherSessions(prepared: readonly PreparedSession[], { path, info }: ModelFile): void {
-  const describe = (name: string, cids: readonly number[] | null) =>
-    cids === null ? name : `${name} with units ${cids.join(", ")}`;
-  const found = prepared.map(({ session, cids }) => describe(session, cids));
-  const expected = info.sessions.map(({ name, cids }) => describe(name, cids));
-  const other = expected.findIndex((text, i) => text !== found[i]);
-  if (other < 0 && found.length === expected.length) {
-    for (const [i, session] of prepared.entries()) checkSessionFits({ path, ...info }, info.sessions[i]!, session);
-    return;
-  }
-  const at = other < 0 ? expected.length : other;
-  throw new UserError(
-    `Cannot resume from "${path}": session ${at + 1} was ${expected[at] ?? "absent"}, now it is ${found[at] ?? "absent"}`,
-    { hint: "Continue with the sessions the run was started with." },
-  );
 }
 
 /** Name and folder of the run. A resumed one stays where it was unless told otherwise. */
