@@ -14,8 +14,10 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { headlineScores } from "../src/cli/format-evaluation.ts";
 import { formatTable } from "../src/cli/terminal.ts";
-import { convertNpy, loadTwin, scoreTwin, train } from "../src/index.ts";
+import type { UnitScore } from "../src/eval/analysis.ts";
+import { convertNpy, evaluateModelMultidataset, train } from "../src/index.ts";
 import { setNumThreads } from "../src/torch/index.ts";
 
 const { values, positionals } = parseArgs({
@@ -76,11 +78,14 @@ try {
   });
   console.log(`trained in ${((performance.now() - start) / 1000).toFixed(0)} s`);
 
-  const loaded = loadTwin(best?.path ?? last, { device });
-  const [scores] = await scoreTwin(loaded, { device });
-  loaded.twin.dispose();
+  const { sessions } = await evaluateModelMultidataset({
+    checkpoint: best?.path ?? last,
+    analyses: ["bps", "correlation"],
+    device,
+  });
   const glm = glmScores(join(folder, "reference.json"));
-  const { cids, bps, correlation } = scores!;
+  const { cids } = sessions[0]!;
+  const [{ values: bps }, { values: correlation }] = headlineScores(sessions[0]!) as [UnitScore, UnitScore];
   const header = ["cell", "bits/spike", ...(glm ? ["GLM", "ratio"] : []), "correlation"];
   const rows = cids.map((cell, i) => {
     const compared = glm ? [glm[cell]!.toFixed(4), (bps[i]! / glm[cell]!).toFixed(2)] : [];

@@ -19,9 +19,9 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { summarizeScores } from "../src/cli/format-scores.ts";
+import { headlineScores, summarize } from "../src/cli/format-evaluation.ts";
 import { formatTable } from "../src/cli/terminal.ts";
-import { convertNpy, loadTwin, scoreTwin, train } from "../src/index.ts";
+import { convertNpy, evaluateModelMultidataset, train } from "../src/index.ts";
 import { setNumThreads } from "../src/torch/index.ts";
 
 /** Sessions in the order of the dataset file, with the regression's median correlation. */
@@ -89,12 +89,14 @@ try {
   });
   console.log(`trained in ${((performance.now() - start) / 1000).toFixed(0)} s`);
 
-  const loaded = loadTwin(best?.path ?? last, { device });
-  const scores = await scoreTwin(loaded, { device });
-  loaded.twin.dispose();
+  const { sessions } = await evaluateModelMultidataset({
+    checkpoint: best?.path ?? last,
+    analyses: ["correlation"],
+    device,
+  });
   const rows = SESSIONS.map(({ session, ridge }, i) => {
-    const { medianCorrelation } = summarizeScores([scores[i]!])[0]!;
-    return [session, medianCorrelation.toFixed(3), ridge.toFixed(2), (medianCorrelation / ridge).toFixed(2)];
+    const { median } = summarize(headlineScores(sessions[i]!)[0]!.values);
+    return [session, median.toFixed(3), ridge.toFixed(2), (median / ridge).toFixed(2)];
   });
   console.log(formatTable(["session", "median correlation", "ridge", "ratio"], rows));
   if (valFolder === undefined) console.log("Ridge was scored on other images: --val-trials");

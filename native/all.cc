@@ -10,6 +10,7 @@
 #include "gather.cc"
 #include "distributed.cc"
 #include "nccl.cc"
+#include "cuda-graph.cc"
 
 static napi_value init(napi_env env, napi_value exports) {
   Env::open(env);
@@ -22,6 +23,7 @@ static napi_value init(napi_env env, napi_value exports) {
   exportGather(env, exports);
   exportDistributed(env, exports);
   exportNccl(env, exports);
+  exportCudaGraph(env, exports);
   return exports;
 }
 

@@ -8,12 +8,12 @@ import { native } from "../src/torch/native.ts";
 
 const NAMES = `
 abs add add_ addcdiv_ addcmul addcmul_ addmm all amax amin any arange argmax argmin atan2 avg_pool2d avg_pool3d
-adaptive_avg_pool3d adaptive_max_pool3d batch_norm baddbmm bernoulli_ bmm cat ceil chunk clamp clamp_ clamp_max clamp_min
+adaptive_avg_pool3d adaptive_max_pool3d batch_norm baddbmm bernoulli_ bmm cat ceil cholesky_solve chunk clamp clamp_ clamp_max clamp_min
 clamp_min_ clone constant_pad_nd contiguous conv1d conv2d conv3d copy_ cos cumsum detach diff div div_ dot dropout einsum elu
 embedding empty empty_like eq erf exp expand expm1 eye fft_rfft fft_irfft fft_fftn fft_ifftn fill_ flatten flatten_dense_tensors
 flip floor floor_divide frobenius_norm full full_like gather ge gelu grid_sampler_2d grid_sampler group_norm gt gru
 index_add index_add_ index_copy_ index_put_ index_select instance_norm isfinite isinf isnan layer_norm le leaky_relu lerp lerp_ lgamma
-linalg_eigh linalg_norm linalg_qr linalg_svd linalg_vector_norm linear linspace log log1p log_softmax logical_and logical_not
+linalg_cholesky linalg_eigh linalg_norm linalg_qr linalg_svd linalg_vector_norm linear linspace log log1p log_softmax logical_and logical_not
 logical_or logsumexp lstm lt masked_fill masked_select matmul max max_pool2d max_pool3d maximum mean median min minimum mish mm
 mse_loss mul mul_ multinomial mv narrow nan_to_num ne neg native_batch_norm nonzero norm normal_ one_hot ones ones_like outer
 permute pow prelu prod quantile rand randn randperm random_ reciprocal reflection_pad1d reflection_pad2d relu remainder repeat

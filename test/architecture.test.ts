@@ -13,8 +13,9 @@ const FLOORS = [
   ["config"],
   ["data", "models"],
   ["training"],
+  ["interop"],
   ["eval"],
-  ["report", "tracking", "interop"],
+  ["report", "tracking"],
   ["verify"],
   ["cli"],
 ];

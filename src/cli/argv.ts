@@ -1,12 +1,13 @@
 /**
- * @file What the command line accepts beyond what commander knows: flags with underscores, and the reference's names
- * for flags that are called otherwise here (spec training.md, section 2).
+ * @file What the command line accepts beyond what commander knows: flags with underscores, the reference's names for flags
+ * that are called otherwise here (spec training.md, section 2), and earlier names of ours.
  */
 
-/** Names of the reference's flags, and ours. Those that differ in the underscores only need no entry. */
-const REFERENCE_NAMES: Readonly<Record<string, string>> = {
+/** Other names of flags, and ours. Those that differ in the underscores only need no entry. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
   "--dataset-configs-path": "--dataset-configs",
   "--ckpt-path": "--resume",
+  "--override-on-resume": "--allow-config-change",
 };
 
 /**
@@ -22,6 +23,6 @@ export function normalizeFlags(argv: readonly string[]): string[] {
     const flag = i < end && /^--[a-zA-Z][\w-]*/.exec(argument)?.[0];
     if (!flag) return argument;
     const kebab = flag.replaceAll("_", "-");
-    return (REFERENCE_NAMES[kebab] ?? kebab) + argument.slice(flag.length);
+    return (OTHER_NAMES[kebab] ?? kebab) + argument.slice(flag.length);
   });
 }

@@ -5,10 +5,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { UserError } from "../errors.ts";
 import { freePort } from "../torch/network.ts";
 import { EXIT_STATUS, SAME_KEY_PRESS_MS } from "./interrupt.ts";
-import { LAUNCHER_VARIABLE, type RankReport } from "./launched.ts";
+import { LAUNCHER_VARIABLE, type RankReport, REASON_FILE } from "./launched.ts";
 import { formatError } from "./print-error.ts";
 import { note, painterFor } from "./terminal.ts";
 
@@ -25,7 +26,7 @@ export interface Launch {
  * How long the others may take to end by themselves once one has ended, milliseconds: long when they have to find out, short
  * when it ended because it had found out.
  */
-const GRACE_MS = 5000;
+const GRACE_MS = 8000;
 const SHORT_GRACE_MS = 3000;
 
 /** How one process ended. */
@@ -88,7 +89,8 @@ class LaunchedRank {
     const leads = rank === 0;
     this.child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...argv], {
       env: { ...env, RANK: String(rank), LOCAL_RANK: String(rank) },
-      stdio: leads ? ["inherit", "inherit", "inherit", "ipc"] : ["ignore", "ignore", "pipe", "ipc"],
+      // The last is REASON_FILE.
+      stdio: leads ? ["inherit", "inherit", "inherit", "ipc", "pipe"] : ["ignore", "ignore", "pipe", "ipc", "pipe"],
     });
     if (this.child.stderr) {
       createInterface({ input: this.child.stderr }).on("line", (line) => note(`[rank ${rank}] ${line}`));
@@ -96,6 +98,9 @@ class LaunchedRank {
     let report: RankReport | undefined;
     this.child.on("message", (message) => {
       report = message as RankReport;
+    });
+    createInterface({ input: this.child.stdio[REASON_FILE] as Readable }).on("line", (line) => {
+      report = { text: asError(line), hint: RESUME_HINT, isConsequence: true };
     });
     this.outcome = new Promise((resolve, reject) => {
       this.child.on("error", reject).on("close", (code, signal) => {
@@ -156,8 +161,11 @@ export function describeFailure(failures: readonly Outcome[]): string {
   if (killed === undefined) return consequence?.text ?? "error: the processes were stopped";
   const { rank, pid, signal, code } = killed;
   const how = signal === null ? `ended with status ${code}` : `was killed by ${signal}`;
-  const error = new UserError(`Rank ${rank} (process ${pid}) ${how}, so the others were stopped`, {
-    hint: consequence?.hint ?? "The run can go on from its last checkpoint, if it has one: --resume.",
-  });
-  return formatError(error, false, painterFor(process.stderr));
+  return asError(`Rank ${rank} (process ${pid}) ${how}, so the others were stopped`, consequence?.hint);
+}
+
+const RESUME_HINT = "The run can go on from its last checkpoint, if it has one: --resume.";
+
+function asError(message: string, hint = RESUME_HINT): string {
+  return formatError(new UserError(message, { hint }), false, painterFor(process.stderr));
 }

@@ -11,6 +11,9 @@ import type { DeviceFlags } from "./device.ts";
 /** Set in processes that {@link launch} started; its value keeps launches apart. */
 export const LAUNCHER_VARIABLE = "VISIONCORE_LAUNCH";
 
+/** Open file of launched processes that goes to the launcher, for one whose main thread cannot say why it ends. */
+export const REASON_FILE = 4;
+
 /** Values of the flags about several processes. */
 export interface ProcessFlags extends DeviceFlags {
   numProcesses?: number;
@@ -32,6 +35,27 @@ export interface RankReport {
 /** How many processes the flags ask for; undefined when they do not say. */
 export function processesWanted({ numProcesses, numGpus, gpuIds }: ProcessFlags): number | undefined {
   return gpuIds?.length ?? numGpus ?? numProcesses;
+}
+
+/**
+ * Refuses flags about several processes where they would be ignored.
+ *
+ * @param rank of this process, where a launcher has started it
+ * @throws UserError that says why
+ */
+export function checkProcessFlags({ masterPort, processTimeout }: ProcessFlags, rank: Rank | undefined): void {
+  const isOurs = process.env[LAUNCHER_VARIABLE] !== undefined;
+  if (rank !== undefined && masterPort !== undefined && !isOurs) {
+    throw new UserError(`--master-port is ${masterPort}, but what started this process has chosen port ${rank.port}`, {
+      hint: "Leave it out; outside of visioncore's own launcher the port comes from MASTER_PORT.",
+    });
+  }
+  const flag = masterPort === undefined ? "--process-timeout" : "--master-port";
+  if (rank === undefined && (masterPort ?? processTimeout) !== undefined) {
+    throw new UserError(`${flag} is for several processes, and this run has one`, {
+      hint: "Say how many: --num-gpus, --gpu-ids or --num-processes.",
+    });
+  }
 }
 
 /**
@@ -69,7 +93,8 @@ export async function joinProcesses(
   { processTimeout }: ProcessFlags,
 ): Promise<ProcessGroup> {
   const { initProcessGroup } = await import("../torch/index.ts");
-  return initProcessGroup({ ...rank, device, joinSeconds: processTimeout, waitSeconds: processTimeout });
+  const reasonFile = process.env[LAUNCHER_VARIABLE] === undefined ? undefined : REASON_FILE;
+  return initProcessGroup({ ...rank, device, joinSeconds: processTimeout, waitSeconds: processTimeout, reasonFile });
 }
 
 /** Ends this process when the one that launched it is gone, like a Ctrl-C. */

@@ -4,6 +4,7 @@
 import { Command } from "commander";
 import { normalizeFlags } from "./argv.ts";
 import { PROGRAM } from "./command.ts";
+import { compareCommand } from "./commands/compare.ts";
 import { convertCommand } from "./commands/convert.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -11,6 +12,7 @@ import { evalCommand } from "./commands/eval.ts";
 import { exportCommand } from "./commands/export.ts";
 import { importCommand } from "./commands/import.ts";
 import { inspectCommand } from "./commands/inspect.ts";
+import { reportCommand } from "./commands/report.ts";
 import { schemaCommand } from "./commands/schema.ts";
 import { setupCommand } from "./commands/setup.ts";
 import { sweepCommand } from "./commands/sweep.ts";
@@ -33,6 +35,8 @@ export function buildProgram(): Command {
     trainCommand(),
     sweepCommand(),
     evalCommand(),
+    compareCommand(),
+    reportCommand(),
     synthCommand(),
     convertCommand(),
     importCommand(),

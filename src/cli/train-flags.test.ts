@@ -74,9 +74,15 @@ describe("addTrainFlags()", () => {
     expect(() => parse(["--optimizer", "sgd"])).toThrow("adamw, schedule_free");
   });
 
+  test("reads when to use CUDA graphs", () => {
+    expect(trainOptions(parse(["--cuda-graphs", "off"]).opts<TrainFlags>())).toMatchObject({ cudaGraphs: "off" });
+    expect(() => parse(["--cuda-graphs", "yes"])).toThrow("auto, off, on");
+    expect(resumeCommand("run", { cudaGraphs: "on" })).toBe("npx visioncore train --resume run --cuda-graphs on");
+  });
+
   test("refuses values out of range and unknown flags, with the closest one", () => {
     expect(() => parse(["--batch-size", "0"])).toThrow("at least 1");
-    expect(() => parse(["--learning-rate", "fast"])).toThrow("at least 0");
+    expect(() => parse(["--learning-rate", "fast"])).toThrow("above 0");
     expect(() => parse(["--lr-scheduler", "linear"])).toThrow("cosine_warmup");
     expect(() => parse(["--bach-size", "8"])).toThrow("Did you mean --batch-size?");
     expect(() => parse(["--gpu", "0", "--device", "cpu"])).toThrow("cannot be used with");

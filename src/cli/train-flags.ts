@@ -9,8 +9,9 @@ import type { OnDevice } from "../data/resident-stimuli.ts";
 import { BALANCES } from "../data/samplers.ts";
 import type { TrackingOptions } from "../tracking/trackers.ts";
 import { WANDB_MODES } from "../tracking/wandb-run.ts";
+import { MONITOR_MODES } from "../training/monitor.ts";
 import { OPTIMIZERS } from "../training/optimizers.ts";
-import type { TrainingSettings, TrainOptions } from "../training/options.ts";
+import { CUDA_GRAPHS, type CudaGraphsMode, type TrainingSettings, type TrainOptions } from "../training/options.ts";
 import { SCHEDULES } from "../training/schedules.ts";
 import { addDeviceFlags } from "./device.ts";
 import type { ProcessFlags } from "./launched.ts";
@@ -36,11 +37,12 @@ export interface TrainFlags extends Partial<Omit<TrainingSettings, "precision" |
   mlflow?: string;
   checkpointEvery?: number;
   badStepLimit?: number;
+  cudaGraphs?: CudaGraphsMode;
   frozenCore?: string;
   pretrainedCheckpoint?: string;
   freezeVision?: boolean;
   resume?: string;
-  overrideOnResume?: boolean;
+  allowConfigChange?: boolean;
   printConfig?: boolean;
   dryRun?: boolean;
   json?: boolean;
@@ -99,11 +101,7 @@ export function addTrainFlags(command: Command): Command {
     .option("--curriculum-warmup-steps <steps>", "until all samples are equally likely (default: 8000)", wholeNumber(1))
     .option("--curriculum-floor <weight>", "least weight of a sample in it (default: 0.05)", numberBetween(0, 1))
     .optionsGroup("Optimiser:")
-    .option(
-      "--learning-rate <rate>",
-      "of the head: adapters, recurrent part, readouts (default: 1e-4)",
-      numberBetween(0),
-    )
+    .option("--learning-rate <rate>", "of the head: adapters, recurrent part, readouts (default: 1e-4)", positiveNumber)
     .option("--core-lr-scale <factor>", "the core's rate as a multiple of it (default: 1)", numberBetween(0))
     .option("--weight-decay <rate>", "decoupled weight decay (default: 1e-5)", numberBetween(0))
     .option(
@@ -130,6 +128,12 @@ export function addTrainFlags(command: Command): Command {
     .option("--precision <name>", "32, bf16-mixed or 16-mixed (default: bf16-mixed where it is fast)")
     .option("--tf32", "on a GPU, products of float32 numbers in TF32, which is faster (default)")
     .option("--no-tf32", "on a GPU, products of float32 numbers in full precision")
+    .addOption(
+      new Option(
+        "--cuda-graphs <when>",
+        "launch whole steps as CUDA graphs; on: say why not where not (default: auto, where possible)",
+      ).choices([...CUDA_GRAPHS]),
+    )
     .optionsGroup("Validation:")
     .option(
       "--limit-val-batches <share>",
@@ -142,9 +146,18 @@ export function addTrainFlags(command: Command): Command {
       wholeNumber(1),
     )
     .option(
-      "--early-stopping-min-delta <bits>",
-      "what counts as an improvement, bits per spike (default: 0)",
+      "--early-stopping-min-delta <difference>",
+      "what counts as an improvement of the monitored metric (default: 0)",
       numberBetween(0),
+    )
+    .option(
+      "--monitor <metric>",
+      "logged metric that chooses the checkpoints to keep, and when to stop early (default: val_bps_overall)",
+    )
+    .addOption(
+      new Option("--monitor-mode <mode>", "how it is to be (default: min for losses, max for scores)").choices([
+        ...MONITOR_MODES,
+      ]),
     )
     .optionsGroup("Run:")
     .option("--seed <number>", "of initialisation, shuffling and dropout (default: 0)", wholeNumber(0))
@@ -161,7 +174,7 @@ export function addTrainFlags(command: Command): Command {
       wholeNumber(1),
     )
     .option("--resume <path>", "checkpoint to continue from, or a run's folder for its last one")
-    .option("--override-on-resume", "accept settings, sessions or data that differ from the checkpoint's")
+    .option("--allow-config-change", "with --resume: accept what differs from the checkpoint, and list it")
     .option(
       "--frozen-core <path>",
       "train new adapters and readouts on the core of this model file or run, left as it is",
@@ -184,8 +197,16 @@ export function addTrainFlags(command: Command): Command {
       "W&B project, MLflow experiment (default: multidataset; frozencore_readouts with --frozen-core)",
     )
     .optionsGroup("Several processes:")
-    .option("--num-gpus <count>", "train on the first GPUs, with a process for each (default: 1)", wholeNumber(1))
-    .option("--gpu-ids <list>", "train on these GPUs, with a process for each: 0,2", gpuList)
+    .addOption(
+      new Option("--num-gpus <count>", "train on the first GPUs, with a process for each (default: 1)")
+        .argParser(wholeNumber(1))
+        .conflicts(["device", "gpu"]),
+    )
+    .addOption(
+      new Option("--gpu-ids <list>", "train on these GPUs, with a process for each: 0,2")
+        .argParser(gpuList)
+        .conflicts(["device", "gpu"]),
+    )
     .addOption(
       new Option("--num-processes <count>", "train with several processes on the CPU (default: 1)")
         .argParser(wholeNumber(1))
@@ -198,12 +219,17 @@ export function addTrainFlags(command: Command): Command {
     .option("--master-port <port>", "where the processes find each other (default: a free one)", wholeNumber(1))
     .option(
       "--process-timeout <seconds>",
-      "how long processes wait for each other: to start (default: 300), and for a step (default: 20, more after long ones)",
+      "how long processes wait for each other: to start (default: 300), and for one without a sign of life (default: 15)",
       positiveNumber,
     )
     .optionsGroup("Instead of training:")
     .option("--dry-run", "set everything up, try a few steps, say what the run needs and how long it takes, and stop")
-    .option("--print-config", "show every resolved value and where it came from, and stop")
+    .addOption(
+      new Option("--print-config", "show every resolved value and where it came from, and stop").conflicts([
+        "dryRun",
+        "json",
+      ]),
+    )
     .option("--json", "print the result as JSON");
   addDeviceFlags(command);
   return addReferenceFlags(command);
@@ -260,16 +286,24 @@ export function trackingOptions({ wandb, tensorboard, mlflow, projectName, froze
   return { wandb, tensorboard, mlflow, projectName: projectName ?? usual };
 }
 
+/** One sentence for a flag about tracking that has no effect: launch scripts of the reference, which always tracks, have it. */
+export function trackingNotes({ wandb, mlflow, projectName }: TrainFlags): string[] {
+  if (projectName === undefined || wandb !== undefined || mlflow !== undefined) return [];
+  return ["--project-name has no effect: neither --wandb nor --mlflow is given."];
+}
+
 /** The command that continues an interrupted run: what the checkpoint does not know is said again. */
 export function resumeCommand(directory: string, flags: TrainFlags): string {
   const { device, gpu, threads, dataDir, wandb, tensorboard, mlflow, projectName, numGpus, gpuIds, numProcesses } =
     flags;
+  const { cudaGraphs } = flags;
   const processes = { "num-gpus": numGpus, "gpu-ids": gpuIds?.join(), "num-processes": numProcesses };
   const again = {
     ...processes,
     device,
     gpu,
     threads,
+    "cuda-graphs": cudaGraphs,
     "data-dir": dataDir,
     wandb,
     tensorboard,

@@ -44,6 +44,14 @@ export function listOf<Word extends string>(words: readonly Word[]): (text: stri
   return (text) => text.split(",").map((word) => wordOf(word.trim()));
 }
 
+/** Names separated by commas. */
+export function names(text: string): string[] {
+  return text
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+}
+
 /** Whole numbers of at least 1, separated by commas: `8,12`. */
 export function counts(text: string): number[] {
   return text.split(",").map(wholeNumber(1));

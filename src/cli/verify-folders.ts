@@ -1,11 +1,12 @@
 /**
  * @file Which golden folders there are, and who checks each.
  */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { UserError } from "../errors.ts";
 import { verifyData } from "../verify/data.ts";
-import { type CaseResult, skippedCase } from "../verify/golden.ts";
+import { verifyEval } from "../verify/eval.ts";
+import type { CaseResult } from "../verify/golden.ts";
 import { verifyModels } from "../verify/models.ts";
 import { verifyTraining } from "../verify/training.ts";
 
@@ -14,7 +15,7 @@ const AREAS: Readonly<Record<string, (folder: string, device: string) => CaseRes
   models: (folder, device) => verifyModels(folder, { device }),
   data: (folder) => verifyData(folder),
   training: (folder) => verifyTraining(folder),
-  eval: (folder) => skipAll(folder),
+  eval: (folder) => verifyEval(folder),
 };
 
 /** Options of {@link verifyGolden}. */
@@ -55,12 +56,4 @@ export function* verifyGolden(
     tell(`${area} ...`);
     yield { area, results: AREAS[area]!(folder, device) };
   }
-}
-
-/** Every golden file of an area that is not compared yet. */
-function skipAll(folder: string): CaseResult[] {
-  const names = readdirSync(folder)
-    .filter((name) => name.endsWith(".json"))
-    .sort();
-  return names.map((name) => skippedCase(basename(name, ".json"), "not compared yet"));
 }

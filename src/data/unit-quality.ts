@@ -32,12 +32,22 @@ export function truncationPath(sessionFolder: string): string {
  * @throws UserError when a file is there and cannot be used
  */
 export function readUnitQuality(sessionFolder: string, cids: readonly number[]): UnitQuality {
-  const truncation = truncationPath(sessionFolder);
-  const refractory = join(sessionFolder, "qc", "refractory", "refractory.npz");
   return {
-    missingPct: existsSync(truncation) ? reading(truncation, (file) => medianMissing(file, cids)) : undefined,
-    contaminationPct: existsSync(refractory) ? reading(refractory, (file) => contamination(file, cids)) : undefined,
+    missingPct: readMissingPct(sessionFolder, cids),
+    contaminationPct: readContaminationPct(sessionFolder, cids),
   };
+}
+
+/** The first part of {@link readUnitQuality}. Throws alike. */
+export function readMissingPct(sessionFolder: string, cids: readonly number[]): Float64Array | undefined {
+  const path = truncationPath(sessionFolder);
+  return existsSync(path) ? reading(path, (file) => medianMissing(file, cids)) : undefined;
+}
+
+/** The second part of {@link readUnitQuality}. Throws alike. */
+export function readContaminationPct(sessionFolder: string, cids: readonly number[]): Float64Array | undefined {
+  const path = join(sessionFolder, "qc", "refractory", "refractory.npz");
+  return existsSync(path) ? reading(path, (file) => contamination(file, cids)) : undefined;
 }
 
 function reading<Result>(path: string, read: (file: NpzFile) => Result): Result {

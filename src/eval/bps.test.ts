@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openSafetensors } from "../formats/safetensors.ts";
 import { tensorStats } from "../torch/index.ts";
-import { bitsPerSpike } from "./bps.ts";
+import { bitsPerSpike, jointBitsPerSpike, pooledBitsPerSpike } from "./bps.ts";
 
 const golden = openSafetensors(join(import.meta.dirname, "../../test/fixtures/training/bps.safetensors"));
 const floats = (name: string) => golden.tensor(name).read().data as Float32Array;
@@ -78,4 +78,57 @@ describe("bitsPerSpike()", () => {
       3,
     );
   });
+
+  test("against other null rates differs by what those score themselves", () => {
+    const nullRates = Float64Array.from({ length: UNITS }, (_, u) => 0.2 + u / 10);
+    const constant = Float32Array.from({ length: drawn.robs.length }, (_, i) => nullRates[i % UNITS]!);
+    const [own, ofNull] = [bitsPerSpike(drawn), bitsPerSpike({ ...drawn, rates: constant })];
+    expect(Array.from(bitsPerSpike(drawn, { nullRates }))).toEqual(close(own.map((score, u) => score - ofNull[u]!)));
+    expect(bitsPerSpike({ ...drawn, robs: drawn.robs.map(() => 0) }, { nullRates })[0]).toBeNaN();
+  });
+
+  test("gives the reference's numbers for units without spikes on request", () => {
+    const silent = { rates: Float32Array.of(0.25, 0.5), robs: Float32Array.of(0, 0), units: 1 };
+    expect(bitsPerSpike(silent)[0]).toBeNaN();
+    expect(bitsPerSpike(silent, { compat: "reference" })[0]).toBeCloseTo(0.25 / Math.LN2, 6);
+    const poisoned = { ...silent, robs: Float32Array.of(1, Number.NaN), dfs: Float32Array.of(1, 0) };
+    expect(bitsPerSpike(poisoned, { compat: "reference" })[0]).toBeNaN();
+    expect(bitsPerSpike(poisoned, { compat: "reference-rescaled" })[0]).not.toBeNaN();
+  });
+});
+
+const UNITS = 3;
+const drawn = (() => {
+  const rates = Float32Array.from({ length: 300 }, (_, i) => 0.1 + (i % 11) / 10);
+  const robs = rates.map((rate, i) => Math.floor(rate + ((i * 0.618) % 1)));
+  return { rates, robs, dfs: rates.map((_, i) => Number(i % 7 > 0)), units: UNITS };
+})();
+
+describe("pooledBitsPerSpike()", () => {
+  test("is the mean of the units' scores, weighted by their spikes", () => {
+    const scores = bitsPerSpike(drawn);
+    const spikes = scores.map((_, u) =>
+      drawn.robs.reduce((sum, n, i) => sum + (i % UNITS === u ? n * drawn.dfs[i]! : 0), 0),
+    );
+    const weighted = scores.reduce((sum, score, u) => sum + score * spikes[u]!, 0) / spikes.reduce((a, b) => a + b);
+    expect(pooledBitsPerSpike(drawn)).toBeCloseTo(weighted, 10);
+  });
+
+  test("counts what a model predicts for silent units against it", () => {
+    const rates = Float64Array.of(1, 0.25, 1, 0.25);
+    const robs = Float64Array.of(1, 0, 1, 0);
+    expect(pooledBitsPerSpike({ rates, robs, units: 2 })).toBeCloseTo(-0.25 / Math.LN2, 8);
+    expect(pooledBitsPerSpike({ rates, robs: robs.map(() => 0), units: 2 })).toBeNaN();
+  });
+});
+
+test("jointBitsPerSpike() is the score of all parts' samples together, under their masks unless asked otherwise", () => {
+  const part = (start: number, end: number) => {
+    const rows = (values: Float32Array) => values.subarray(start * UNITS, end * UNITS);
+    return { rates: rows(drawn.rates), robs: rows(drawn.robs), dfs: rows(drawn.dfs), units: UNITS };
+  };
+  const parts = [part(40, 100), part(0, 40)];
+  expect(Array.from(jointBitsPerSpike(parts))).toEqual(close(bitsPerSpike(drawn)));
+  const unmasked = bitsPerSpike({ ...drawn, dfs: undefined });
+  expect(Array.from(jointBitsPerSpike(parts, { compat: "reference" }))).toEqual(close(unmasked));
 });

@@ -8,7 +8,7 @@ import type { SampleSet } from "../data/samples.ts";
 import { UserError } from "../errors.ts";
 import { ignoresStimulus } from "../models/shapes.ts";
 import type { Twin } from "../models/twin.ts";
-import { noGrad, scope } from "../torch/index.ts";
+import { noGrad, scope, tensor } from "../torch/index.ts";
 import { bitsPerSpike } from "./bps.ts";
 import { correlation } from "./correlation.ts";
 
@@ -30,12 +30,72 @@ export interface Predictions {
 export interface PredictOptions {
   /** Device that the twin is on. */
   device?: string | undefined;
-  /** Samples at a time; the values do not depend on it. */
+  /** Samples at a time; the values do not depend on it. 32 on a CPU, where more are not faster, else 256. */
   batchSize?: number | undefined;
+  /** Units of the readout that the set has, by their position there; all of them, in order, when absent. */
+  columns?: Int32Array | undefined;
   /** Stops before the next batch; the promise is then rejected with the signal's reason. */
   signal?: AbortSignal | undefined;
   /** Told after every batch how many samples are done. */
   onProgress?: ((done: number) => void) | undefined;
+}
+
+/** Everything in {@link Predictions} but the predictions. */
+export type Observations = Omit<Predictions, "rates">;
+
+/**
+ * What was observed in the samples of a set.
+ *
+ * @throws UserError when a recording lacks `robs` or `dfs`
+ */
+export function observe(set: SampleSet): Observations {
+  const recordings = set.recordings.map((_, recording) => set.arrays(recording));
+  const present = recordings.filter((_, recording) => set.recordingOf.includes(recording));
+  const { units } = recordings[0]!;
+  return {
+    session: set.session,
+    samples: set.length,
+    units,
+    robs: gatherRows(
+      set,
+      "robs",
+      units,
+      recordings.map(({ robs }) => ({ values: robs, columns: units })),
+    ),
+    dfs: gatherRows(
+      set,
+      "dfs",
+      units,
+      recordings.map(({ dfs, dfsColumns }) => ({ values: dfs, columns: dfsColumns })),
+    ),
+    trueRates: present.every(({ trueRates }) => trueRates !== undefined)
+      ? gatherRows(
+          set,
+          "robs",
+          units,
+          recordings.map(({ trueRates }) => ({ values: trueRates!, columns: units })),
+        )
+      : null,
+  };
+}
+
+interface Rows {
+  readonly values: Float32Array | Uint8Array;
+  /** `units`, or 1 for what holds for all units. */
+  readonly columns: number;
+}
+
+/** One row of every sample's recording, [samples, units], at the lag of a served key. */
+function gatherRows(set: SampleSet, key: string, units: number, sources: readonly Rows[]): Float32Array {
+  const rows = new Float32Array(set.length * units);
+  const lag = set.lags.get(key)?.lags[0] ?? 0;
+  for (let i = 0; i < set.length; i++) {
+    const { values, columns } = sources[set.recordingOf[i]!]!;
+    const start = (set.frameOf[i]! - lag) * columns;
+    if (columns === units) rows.set(values.subarray(start, start + units), i * units);
+    else rows.fill(values[start]!, i * units, (i + 1) * units);
+  }
+  return rows;
 }
 
 /**
@@ -49,20 +109,17 @@ export async function predictSamples(
   twin: Twin,
   session: number,
   set: SampleSet,
-  { device = "cpu", batchSize = 256, signal, onProgress }: PredictOptions = {},
+  { device = "cpu", batchSize = device === "cpu" ? 32 : 256, columns, signal, onProgress }: PredictOptions = {},
 ): Promise<Predictions> {
-  const { nUnits: units } = twin.sessions[session]!;
-  const samples = set.length;
-  const cells = () => new Float32Array(samples * units);
-  const predictions = {
-    session: set.session,
-    samples,
-    units,
-    rates: cells(),
-    robs: cells(),
-    dfs: cells(),
-    trueRates: trueRatesOf(set),
-  };
+  const observed = observe(set);
+  const { samples, units } = observed;
+  const expected = columns?.length ?? twin.sessions[session]!.nUnits;
+  if (units !== expected) {
+    throw new UserError(
+      `Cannot predict session "${set.session}": it has ${units} units, the twin's readout has ${expected}`,
+    );
+  }
+  const rates = new Float32Array(samples * units);
   const loader = new BatchLoader([set], { device, withStimulus: !ignoresStimulus(twin.config, twin.sessions) });
   const wasTraining = twin.training;
   twin.eval();
@@ -70,48 +127,61 @@ export async function predictSamples(
     for (let start = 0; start < samples; start += batchSize) {
       signal?.throwIfAborted();
       const plan = Int32Array.from({ length: Math.min(batchSize, samples - start) }, (_, i) => start + i);
-      predictBatch(twin, session, loader, plan, predictions);
+      rates.set(predictBatch(twin, session, loader, plan, columns), start * units);
       onProgress?.(start + plan.length);
       await setImmediate();
     }
-    return predictions;
+    return { ...observed, rates };
   } finally {
     twin.train(wasTraining);
     loader.dispose();
   }
 }
 
-function predictBatch(twin: Twin, session: number, loader: BatchLoader, plan: Int32Array, into: Predictions): void {
-  noGrad(() =>
-    scope(() => {
-      const [group] = loader.load(plan).groups;
-      const { robs, dfs, stimulus, behavior, history } = group!;
-      if (robs.size(1) !== into.units) {
-        throw new UserError(
-          `Cannot predict session "${into.session}": it has ${robs.size(1)} units, the twin's readout has ${into.units}`,
-        );
-      }
-      const [output] = twin.forward([{ session, stimulus, behavior, history }]);
-      const rates = twin.logRates ? output!.exp() : output!;
-      const offset = plan[0]! * into.units;
-      into.rates.set(rates.float().toTypedArray() as Float32Array, offset);
-      into.robs.set(robs.toTypedArray() as Float32Array, offset);
-      into.dfs.set(dfs.expand(robs.shape).toTypedArray() as Float32Array, offset);
-    }),
-  );
+/** Predictions for several sets of the same units as for one: the samples of each part after those of the one before. */
+export function joinPredictions(parts: readonly Predictions[]): Predictions {
+  const first = parts[0]!;
+  if (parts.length === 1) return first;
+  const samples = parts.reduce((sum, part) => sum + part.samples, 0);
+  const join = (arrays: readonly Float32Array[]) => {
+    const all = new Float32Array(samples * first.units);
+    let at = 0;
+    for (const array of arrays) {
+      all.set(array, at);
+      at += array.length;
+    }
+    return all;
+  };
+  const trueRates = parts.flatMap((part) => part.trueRates ?? []);
+  return {
+    ...first,
+    samples,
+    rates: join(parts.map(({ rates }) => rates)),
+    robs: join(parts.map(({ robs }) => robs)),
+    dfs: join(parts.map(({ dfs }) => dfs)),
+    trueRates: trueRates.length === parts.length ? join(trueRates) : null,
+  };
 }
 
-function trueRatesOf(set: SampleSet): Float32Array | null {
-  const sources = set.recordings.map((_, recording) => set.arrays(recording).trueRates);
-  if (!sources.every((source) => source !== undefined)) return null;
-  const { units } = set.arrays(0);
-  const rates = new Float32Array(set.length * units);
-  const lag = set.lags.get("robs")?.lags[0] ?? 0;
-  for (let i = 0; i < set.length; i++) {
-    const start = (set.frameOf[i]! - lag) * units;
-    rates.set(sources[set.recordingOf[i]!]!.subarray(start, start + units), i * units);
-  }
-  return rates;
+/** Rates of a batch, [batch, units]. */
+function predictBatch(
+  twin: Twin,
+  session: number,
+  loader: BatchLoader,
+  plan: Int32Array,
+  columns: Int32Array | undefined,
+): Float32Array {
+  return noGrad(() =>
+    scope(() => {
+      const [group] = loader.load(plan).groups;
+      const { stimulus, behavior, history } = group!;
+      const [output] = twin.forward([{ session, stimulus, behavior, history }]);
+      const all = twin.logRates ? output!.exp() : output!;
+      const rates =
+        columns === undefined ? all : all.indexSelect(1, tensor(columns, undefined, { device: all.device }));
+      return rates.float().toTypedArray() as Float32Array;
+    }),
+  );
 }
 
 /** Scores of every unit. */

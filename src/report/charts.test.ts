@@ -1,33 +1,18 @@
-import { inflateSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { CHART, horizontalScale, roundTicks, verticalScale } from "./axes.ts";
-import { barChart, lineChart, scatterChart } from "./charts.ts";
-import { heatMap } from "./heat-map.ts";
-import { formatNumber } from "./markup.ts";
+import { caterpillarChart } from "./caterpillar.ts";
+import { histogram } from "./histogram.ts";
+import { lineChart } from "./line-chart.ts";
+import { barChart, spreadChart } from "./row-chart.ts";
+import { scatterChart } from "./scatter-chart.ts";
+import { textBoxes, textErrors } from "./svg-text.fake.ts";
 
 const labels = { description: "what it shows", x: "time", y: "value" };
 
-describe("roundTicks()", () => {
-  test("uses 1, 2 or 5 times a power of ten, inside the range", () => {
-    expect(roundTicks(0, 1)).toEqual([0, 0.2, 0.4, 0.6000000000000001, 0.8, 1]);
-    expect(roundTicks(-37, 52)).toEqual([-20, 0, 20, 40]);
-    expect(roundTicks(0, 9999)).toEqual([0, 2000, 4000, 6000, 8000]);
-  });
-});
-
-describe("scales", () => {
-  test("verticalScale() ends at round numbers and grows upwards", () => {
-    const scale = verticalScale([0.12, 0.93]);
-    expect([scale.min, scale.max]).toEqual([0, 1]);
-    expect(scale.position(1)).toBe(CHART.top);
-    expect(scale.position(0)).toBe(CHART.height - CHART.bottom);
-  });
-
-  test("a single value gets room around it", () => {
-    const scale = horizontalScale([3, 3]);
-    expect(scale.position(3)).toBeCloseTo((CHART.left + CHART.width - CHART.right) / 2, 9);
-  });
-});
+/** Places of an SVG path's points. */
+function points(svg: string, className: string): [number, number][] {
+  const path = new RegExp(`class="${className}" d="M([^"]*)"`).exec(svg)![1]!;
+  return path.split("L").map((place) => place.split(" ").map(Number) as [number, number]);
+}
 
 describe("lineChart()", () => {
   test("breaks the line at values that are not finite", () => {
@@ -39,7 +24,8 @@ describe("lineChart()", () => {
     const y = new Float64Array(50_000);
     y[31_415] = 100;
     const svg = lineChart(labels, [{ name: "a", x: Array.from(y, (_, i) => i), y }]);
-    expect(svg).toContain(` ${CHART.top}L`);
+    const heights = points(svg, "line c1").map(([, height]) => height);
+    expect(Math.min(...heights)).toBeLessThan(10);
     expect(svg.length).toBeLessThan(30_000);
   });
 
@@ -48,51 +34,165 @@ describe("lineChart()", () => {
     expect(/class="stems c1" d="([^"]*)"/.exec(svg)![1]!.match(/V/g)).toHaveLength(2);
   });
 
+  test("draws bands and error bars where both ends are known", () => {
+    const band = { x: [0, 1, 2], y: [1, 2, 3], low: [0, 1, Number.NaN], high: [2, 3, 4] };
+    expect(lineChart(labels, [{ name: "a", ...band }])).toContain('class="band c1"');
+    const bars = lineChart(labels, [{ name: "a", ...band, mark: "dots" }]);
+    expect(/class="interval c1" d="([^"]*)"/.exec(bars)![1]!.match(/V/g)).toHaveLength(2);
+    expect(bars.match(/<circle/g)).toHaveLength(3);
+  });
+
   test("says so when there is nothing to draw", () => {
     expect(lineChart(labels, [{ name: "a", x: [], y: [] }])).toContain("no data");
+    expect(lineChart({ ...labels, fromZero: true }, [{ name: "a", x: [0], y: [Number.NaN] }])).toContain("no data");
+  });
+
+  test.each([
+    ["wide tick labels", { ...labels, y: "learning rate" }, [1e-5, 2.5e-5]],
+    [
+      "thousands",
+      { ...labels, y: "a quantity with quite a long name that needs two lines (units of it)" },
+      [100_000, 900_000],
+    ],
+    [
+      "a long name of the horizontal axis",
+      { ...labels, x: "a quantity whose name is longer than the figure is wide, so that it is broken" },
+      [0, 1],
+    ],
+  ])("cuts no text and puts none on top of another: %s", (_, words, y) => {
+    const names = ["first of the series", "second of the series", "third of the series"];
+    const svg = lineChart(
+      words,
+      names.map((name) => ({ name, x: [0, 123_456], y })),
+    );
+    expect(textErrors(svg)).toEqual([]);
+    expect(textBoxes(svg).map(({ text }) => text)).toEqual(expect.arrayContaining(names));
   });
 });
 
-test("scatterChart() draws a dot a unit, named, and skips those without coordinates", () => {
-  const svg = scatterChart(labels, [
-    { x: 1, y: 0.5, name: "unit <1>" },
-    { x: Number.NaN, y: 1, name: "unit 2" },
-  ]);
-  expect(svg.match(/<circle/g)).toHaveLength(1);
-  expect(svg).toContain("<title>unit &lt;1&gt;</title>");
+describe("scatterChart()", () => {
+  test("draws a dot a unit, named, and skips those without coordinates", () => {
+    const { svg } = scatterChart(labels, { x: [1, Number.NaN], y: [0.5, 1], names: (i) => `unit <${i}>` });
+    expect(svg.match(/<circle/g)).toHaveLength(1);
+    expect(svg).toContain("<title>unit &lt;0&gt;</title>");
+  });
+
+  test("gives both axes the same ends where it draws the diagonal", () => {
+    const { svg } = scatterChart(labels, { x: [0.1, 0.9, 0.5], y: [3, 2, 0.5] }, { hasDiagonal: true });
+    const [from, to] = points(svg, "guide");
+    expect(Math.abs(to![0] - from![0] - (from![1] - to![1]))).toBeLessThan(1);
+    const [x, y] = /<path class="cloud c1" d=".*M([\d.]+) ([\d.]+)h0"/.exec(svg)!.slice(1).map(Number);
+    const onDiagonal = from![1] - (x! - from![0]);
+    expect(y).toBeCloseTo(onDiagonal, 0);
+    expect(textErrors(svg)).toEqual([]);
+  });
+
+  test("draws values far from all others on the frame, and counts them", () => {
+    const x = Array.from({ length: 20 }, (_, i) => i);
+    const { svg, outside } = scatterChart(labels, { x, y: [...x.slice(1), -1e6], names: String });
+    expect(outside).toBe(1);
+    for (const [, cy] of svg.matchAll(/cy="([-\d.]+)"/g)) expect(Number(cy)).toBeLessThan(230);
+  });
+
+  test("leaves out what a logarithmic axis does not have", () => {
+    const { svg } = scatterChart(labels, { x: [0, 1, 10], y: [1, 1, 10], names: String }, { kind: "log" });
+    expect(svg.match(/<circle/g)).toHaveLength(2);
+  });
 });
 
-test("barChart() draws negative bars to the left of zero, and the limit", () => {
+describe("barChart()", () => {
   const svg = barChart(labels, [
     { name: "up", value: 1, limit: 2 },
     { name: "down", value: -1 },
-    { name: "unknown", value: null },
+    { name: "a session with quite a long name, 2024-01-01", value: null },
   ]);
-  const bars = [...svg.matchAll(/class="bar c1" x="([\d.]+)"[^>]*? width="([\d.]+)"/g)].map((m) =>
-    m.slice(1).map(Number),
-  );
-  expect(bars[1]![0]! + bars[1]![1]!).toBeCloseTo(bars[0]![0]!, 0);
-  expect(bars[2]![1]).toBe(0);
-  expect(svg.match(/class="limit"/g)).toHaveLength(1);
-  expect(svg).toContain("−1.000");
+
+  test("draws negative bars to the left of zero, and the limit", () => {
+    const bars = [...svg.matchAll(/class="bar c1" x="([\d.]+)"[^>]*? width="([\d.]+)"/g)].map((m) =>
+      m.slice(1).map(Number),
+    );
+    expect(bars[1]![0]! + bars[1]![1]!).toBeCloseTo(bars[0]![0]!, 0);
+    expect(bars[2]![1]).toBe(0);
+    expect(svg.match(/class="limit"/g)).toHaveLength(1);
+    expect(svg).toContain("−1.000");
+  });
+
+  test("has room for names of any length", () => expect(textErrors(svg)).toEqual([]));
 });
 
-test("heatMap() is white at zero, red above and blue below", () => {
-  const img = heatMap({ description: "map", rows: 1, columns: 3, values: [-2, 0, 2], colours: "signed" });
-  const png = Buffer.from(/base64,([^"]*)/.exec(img)![1]!, "base64");
-  const at = png.indexOf("IDAT");
-  const row = inflateSync(png.subarray(at + 4, at + 4 + png.readUInt32BE(at - 4)));
-  const [blue, white, red] = [1, 4, 7].map((i) => [...row.subarray(i, i + 3)]);
-  expect(blue![2]).toBeGreaterThan(blue![0]!);
-  expect(white).toEqual([247, 247, 247]);
-  expect(red![0]).toBeGreaterThan(red![2]!);
+test("spreadChart() draws median and quartiles, and no dot for a group without values", () => {
+  const none = { name: "b", low: Number.NaN, value: Number.NaN, high: Number.NaN };
+  const svg = spreadChart(labels, [{ name: "a", low: 1, value: 2, high: 4 }, none]);
+  expect(svg.match(/<circle/g)).toHaveLength(1);
+  expect(textErrors(svg)).toEqual([]);
+  expect(spreadChart(labels, [none])).toContain("no data");
 });
 
-test("formatNumber() writes minus signs, thousands, and a dash for nothing", () => {
-  expect([formatNumber(-0.5, 2), formatNumber(12_345, 0), formatNumber(null, 2), formatNumber(-0.001, 1)]).toEqual([
-    "−0.50",
-    "12,345",
-    "–",
-    "0.0",
-  ]);
+describe("histogram()", () => {
+  const counts = (columns: ReturnType<typeof histogram>["columns"], i = 2) =>
+    Array.from(columns[i]!.values as number[]);
+
+  test("counts every finite value once, in bins of a round width", () => {
+    const { columns } = histogram(labels, [{ name: "a", values: [0, 0.1, 0.35, 0.999, 1, Number.NaN] }]);
+    const [from, to] = [counts(columns, 0), counts(columns, 1)];
+    expect(counts(columns).reduce((sum, count) => sum + count, 0)).toBe(5);
+    expect(from.slice(1)).toEqual(to.slice(0, -1));
+    expect([from[0], to.at(-1)]).toEqual([0, 1]);
+    expect(counts(columns).at(-1)).toBe(2);
+  });
+
+  test("counts values far from all others in the outermost bin, and says how many", () => {
+    const values = [...Array.from({ length: 40 }, (_, i) => i / 40), 1e6];
+    const { columns, outside } = histogram(labels, [{ name: "a", values }]);
+    expect(outside).toBe(1);
+    expect(counts(columns).reduce((sum, count) => sum + count, 0)).toBe(41);
+  });
+
+  test("gives groups the same bins, and draws equal values and nothing at all", () => {
+    const both = histogram(labels, [
+      { name: "a", values: [1, 2, 3] },
+      { name: "b", values: [7, 8] },
+    ]);
+    expect(counts(both.columns, 3).reduce((sum, count) => sum + count, 0)).toBe(2);
+    expect(counts(histogram(labels, [{ name: "a", values: [2, 2] }]).columns)).toEqual([2]);
+    expect(histogram(labels, [{ name: "a", values: [] }]).svg).toContain("no data");
+  });
+});
+
+describe("caterpillarChart()", () => {
+  const values = [0.5, Number.NaN, 0.1, 0.9];
+
+  test("orders units by score and leaves out those without one", () => {
+    const { svg, order } = caterpillarChart(labels, {
+      name: "score",
+      values,
+      low: [0, 0, 0, 0],
+      high: [1, 1, 1, 1],
+      guide: 1,
+    });
+    expect(order).toEqual([2, 0, 3]);
+    expect(/class="interval c1" d="([^"]*)"/.exec(svg)![1]!.match(/M/g)).toHaveLength(3);
+    expect(svg).toContain('class="guide"');
+    expect(textErrors(svg)).toEqual([]);
+  });
+
+  test("cuts intervals at the frame, so that one hopeless unit does not squeeze the others", () => {
+    const many = Float64Array.from({ length: 40 }, (_, i) => i / 40);
+    const high = many.map((value, i) => (i === 3 ? 1e6 : value + 0.1));
+    const { svg } = caterpillarChart(labels, { name: "score", values: many, low: many, high });
+    const heights = [...svg.matchAll(/cy="([\d.]+)" r="2.6"/g)].map(([, cy]) => Number(cy));
+    expect(Math.max(...heights) - Math.min(...heights)).toBeGreaterThan(80);
+    for (const [, top] of /class="interval c1" d="([^"]*)"/.exec(svg)![1]!.matchAll(/V([-\d.]+)/g))
+      expect(Number(top)).toBeGreaterThan(0);
+  });
+
+  test("draws another score of the same units beside", () => {
+    const { svg } = caterpillarChart(labels, {
+      name: "score",
+      values,
+      beside: { name: "other", values: [0.2, 0.3, Number.NaN, 0.4] },
+    });
+    expect(svg.match(/class="dot c2"/g)).toHaveLength(2 + 1);
+    expect(caterpillarChart(labels, { name: "score", values: [Number.NaN] }).svg).toContain("no data");
+  });
 });

@@ -1,65 +1,16 @@
 /**
- * @file The HTML page around a report: one file without scripts and without anything fetched, readable in light and
- * dark, on a phone and on paper.
+ * @file The HTML page around a report: one file with nothing fetched, readable in light and dark, on a phone and on paper.
+ * It needs no script; the one that it has saves figures as SVG and their numbers as CSV.
  */
+import { type Column, plainValues } from "./figure.ts";
 import { escapeMarkup } from "./markup.ts";
+import { FIGURE_STYLE_SHEET, STYLE_SHEET } from "./style.ts";
 
-// Series colours are told apart with the common colour vision deficiencies (blue, orange, green, purple).
-const STYLE = `
-:root {
-  color-scheme: light dark;
-  --paper: #fbfbfa; --card: #ffffff; --ink: #1d2127; --soft: #5a626d; --rule: #e2e4e8;
-  --c1: #1f6fb4; --c2: #d2691e; --c3: #2a8c5f; --c4: #8757a8;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --paper: #15171a; --card: #1c1f23; --ink: #e8eaed; --soft: #a2a9b3; --rule: #32373e;
-    --c1: #6db1ec; --c2: #f0a062; --c3: #62c79a; --c4: #bd95da;
-  }
-}
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, "DejaVu Sans", sans-serif; }
-main { max-width: 1120px; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
-h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 0.25rem; letter-spacing: -0.01em; }
-h2 { font-size: 1.2rem; margin: 2.75rem 0 0.75rem; }
-p { max-width: 46rem; margin: 0.4rem 0; }
-.soft, figcaption { color: var(--soft); }
-.facts { display: flex; flex-wrap: wrap; gap: 0.9rem; margin: 1.5rem 0 0; padding: 0; list-style: none; }
-.facts li { flex: 1 1 10rem; background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 0.8rem 1rem; }
-.facts b { display: block; font-size: 1.7rem; font-weight: 600; line-height: 1.25; font-variant-numeric: tabular-nums; }
-.facts span { color: var(--soft); font-size: 0.875rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1rem; }
-.table + .charts { margin-top: 1.25rem; }
-figure { margin: 0; background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 0.9rem 1rem 0.6rem; }
-figure h3 { font-size: 0.975rem; margin: 0 0 0.3rem; }
-figcaption { font-size: 0.875rem; margin-top: 0.2rem; }
-svg { display: block; width: 100%; height: auto; font-size: 12px; }
-svg text { fill: var(--soft); }
-.grid { stroke: var(--rule); }
-.axis { stroke: var(--soft); }
-.c1 { color: var(--c1); } .c2 { color: var(--c2); } .c3 { color: var(--c3); } .c4 { color: var(--c4); }
-.line { fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linejoin: round; }
-.area { fill: currentColor; opacity: 0.28; }
-.stems { stroke: currentColor; stroke-width: 1.5; opacity: 0.5; }
-.dot { fill: currentColor; fill-opacity: 0.65; }
-.bar, .swatch { fill: currentColor; }
-.diagonal { stroke: var(--soft); stroke-dasharray: 4 4; }
-.limit { stroke: var(--ink); stroke-width: 2; }
-.heat { width: auto; height: 12rem; image-rendering: pixelated; }
-.table { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 0.35rem 0.75rem; border-bottom: 1px solid var(--rule); white-space: nowrap; }
-thead th { color: var(--soft); font-weight: 500; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-tbody th { font-weight: 500; }
-details { border-top: 1px solid var(--rule); padding: 0.5rem 0; }
-summary { cursor: pointer; }
-pre { overflow-x: auto; background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 0.75rem 1rem; font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
-@media print { details > * { display: block; } figure { break-inside: avoid; } }
-`;
+/** Columns of every figure and table, by its id. */
+export type PageNumbers = readonly (readonly [id: string, columns: readonly Column[]])[];
 
 /** A complete HTML document around `content`, which must be markup already. */
-export function htmlPage(title: string, content: string): string {
+export function htmlPage(title: string, content: string, numbers: PageNumbers): string {
   return [
     "<!doctype html>",
     '<html lang="en">',
@@ -67,33 +18,79 @@ export function htmlPage(title: string, content: string): string {
     '<meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     `<title>${escapeMarkup(title)}</title>`,
-    `<style>${STYLE}</style>`,
+    `<style>${STYLE_SHEET}</style>`,
     "</head>",
-    `<body><main>${content}</main></body>`,
+    `<body><main>${content}</main>`,
+    `<script type="application/json" id="numbers">${numbersAsJson(numbers)}</script>`,
+    `<script>${SCRIPT}</script>`,
+    "</body>",
     "</html>",
     "",
   ].join("\n");
 }
 
-/** A chart with its heading and, below it, what to look for. */
-export function figure(heading: string, chart: string, caption: string): string {
-  return `<figure><h3>${escapeMarkup(heading)}</h3>${chart}<figcaption>${escapeMarkup(caption)}</figcaption></figure>`;
-}
-
-/** A table whose first column names the row. */
-export function table(caption: string, header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const head = header.map((cell) => `<th scope="col">${escapeMarkup(cell)}</th>`).join("");
-  const body = rows.map(([name, ...cells]) => {
-    const rest = cells.map((cell) => `<td>${escapeMarkup(cell)}</td>`).join("");
-    return `<tr><th scope="row">${escapeMarkup(name!)}</th>${rest}</tr>`;
+/**
+ * `{ columns: [[…], …], tables: { id: [[name, column], …] } }`. Columns that several figures share are written once. Numbers
+ * have six digits, which is more than figures show.
+ */
+function numbersAsJson(numbers: PageNumbers): string {
+  const places = new Map<unknown, number>();
+  const columns: (string | number | null)[][] = [];
+  const tables = numbers.map(([id, members]) => {
+    const entries = members.map((column) => {
+      const place = places.get(column.values) ?? columns.length;
+      if (place === columns.length) {
+        places.set(column.values, place);
+        columns.push(plainValues(column).map((value) => (typeof value === "number" ? shortened(value) : value)));
+      }
+      return [column.name, place];
+    });
+    return [id, entries];
   });
-  return (
-    `<div class="table"><table aria-label="${escapeMarkup(caption)}"><thead><tr>${head}</tr></thead>` +
-    `<tbody>${body.join("")}</tbody></table></div>`
-  );
+  // "</script>" inside a string would end the element.
+  return JSON.stringify({ columns, tables: Object.fromEntries(tables) }).replaceAll("<", "\\u003c");
 }
 
-/** Text to be read or copied as it is. */
-export function preformatted(text: string): string {
-  return `<pre><code>${escapeMarkup(text)}</code></pre>`;
+function shortened(value: number): number {
+  return Number.isInteger(value) ? value : Number(value.toPrecision(6));
 }
+
+/** Shows the buttons, and on a click hands the file to the browser. */
+const SCRIPT = `
+(() => {
+  const { columns, tables } = JSON.parse(document.getElementById("numbers").textContent);
+  const style = ${JSON.stringify(FIGURE_STYLE_SHEET)};
+  const cell = (value) => {
+    const text = String(value ?? "");
+    return /[",\\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
+  };
+  const csv = (id) => {
+    const table = tables[id].map(([name, place]) => [name, ...columns[place]]);
+    const rows = Array.from({ length: Math.max(...table.map(({ length }) => length)) }, (_, row) => row);
+    return rows.map((row) => table.map((column) => cell(column[row])).join(",") + "\\n").join("");
+  };
+  const svg = (id) => {
+    const copy = document.querySelector("#" + CSS.escape(id) + " svg").cloneNode(true);
+    const { width, height } = copy.viewBox.baseVal;
+    copy.removeAttribute("style");
+    copy.setAttribute("width", width);
+    copy.setAttribute("height", height);
+    copy.insertAdjacentHTML("afterbegin", "<style></style>");
+    copy.firstChild.textContent = style;
+    return new XMLSerializer().serializeToString(copy);
+  };
+  const kinds = { csv: [csv, "text/csv"], svg: [svg, "image/svg+xml"] };
+  for (const button of document.querySelectorAll("button[data-save]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const { save, of } = button.dataset;
+      const [make, type] = kinds[save];
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob([make(of)], { type }));
+      link.download = of + "." + save;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    });
+  }
+})();
+`;

@@ -1,79 +1,28 @@
 /**
- * @file The report of a trained twin: how well it predicts, how it got there, what it was trained on and how to repeat
- * it, in one HTML file. Numbers go in, a page comes out; nothing is computed from models or recordings here.
+ * @file A report as HTML and as JSON. Numbers, drawings and words go in; nothing is computed from models or recordings here.
  */
 import { writeFileAtomic } from "../formats/atomic.ts";
-import { barChart, lineChart, type Series, scatterChart } from "./charts.ts";
-import { type HeatMap, heatMap } from "./heat-map.ts";
+import {
+  type Column,
+  type Figure,
+  type Listing,
+  plainValues,
+  type ReportItem,
+  type ReportTable,
+  type Section,
+  type TableColumn,
+} from "./figure.ts";
 import { escapeMarkup, formatNumber } from "./markup.ts";
-import { figure, htmlPage, preformatted, table } from "./page.ts";
+import { htmlPage } from "./page.ts";
 
-/** Scores of one session, averaged over its units. Bits are bits per spike. */
-export interface ReportSession {
-  readonly name: string;
-  readonly units: number;
-  readonly meanBits: number | null;
-  readonly medianBits: number | null;
-  /** Of the rates that made the spikes, where they are known. */
-  readonly oracleBits: number | null;
-}
-
-/** Score of one unit, in bits per spike. */
-export interface ReportUnit {
-  readonly session: string;
-  readonly unit: number;
-  readonly bits: number;
-  readonly oracleBits: number | null;
-}
-
-/** Responses of one unit over time: frames of one trial, or means over repeats of the same stimulus. */
-export interface ReportTrace {
-  /** Which unit, and why it was picked: `Best unit: 12 of Syn_2020-01-01`. */
-  readonly title: string;
-  /** What to look for. */
-  readonly caption: string;
-  /** Duration of a frame, in seconds. */
-  readonly frameSeconds: number;
-  /** Whether `observed` are counts of one trial, drawn as stems, or means over trials, drawn as an area. */
-  readonly isMean: boolean;
-  /** Spikes in each frame. NaN leaves a gap. */
-  readonly observed: ArrayLike<number>;
-  /** Predicted spikes in each frame. */
-  readonly predicted: ArrayLike<number>;
-  /** The rate that made the spikes, where it is known, in spikes per frame. */
-  readonly truth?: ArrayLike<number>;
-}
-
-/** A curve of the training run. */
-export interface ReportCurve {
-  readonly title: string;
-  readonly y: string;
-  readonly caption: string;
-  readonly series: readonly Series[];
-}
-
-/** Everything a report shows. Lists may be empty; their sections are then left out. */
+/** Everything a report shows. Sections without items are left out. */
 export interface ReportData {
   readonly title: string;
-  /** One paragraph under the title: what was trained on what. */
+  /** One paragraph under the title: what this is about. */
   readonly summary: string;
-  /** Mean over units of the bits per spike on validation data. */
-  readonly bitsPerSpike: number | null;
-  /** The same for the rates that made the spikes. */
-  readonly oracleBits: number | null;
-  /** Mean score as a part of the mean oracle score. */
-  readonly fractionOfOracle: number | null;
-  /** Further numbers for the head of the page: `["training time", "3 min 20 s"]`. */
+  /** The most important numbers, in words: `["bits per spike, mean over units", "0.512"]`. */
   readonly facts: readonly (readonly [name: string, value: string])[];
-  readonly curves: readonly ReportCurve[];
-  readonly sessions: readonly ReportSession[];
-  readonly units: readonly ReportUnit[];
-  readonly traces: readonly ReportTrace[];
-  readonly maps: readonly (HeatMap & { readonly title: string; readonly caption: string })[];
-  /** Files and settings as text, each under its name. */
-  readonly configuration: readonly (readonly [name: string, text: string])[];
-  /** Commands that repeat the run, one a line. */
-  readonly reproduce: readonly string[];
+  readonly sections: readonly Section[];
 }
 
 /**
@@ -87,111 +36,154 @@ export function writeReport(path: string, data: ReportData): void {
 
 /** The report as HTML. The same data gives the same text. */
 export function renderReport(data: ReportData): string {
-  const parts = [
+  const sections = data.sections.filter(({ items }) => items.length > 0);
+  const numbers = numberedItems(sections);
+  const links = sections.map(({ id, heading }) => `<a href="#${escapeMarkup(id)}">${escapeMarkup(heading)}</a>`);
+  const content = [
     headline(data),
-    section("Training", gallery(data.curves.map(curveFigure))),
-    section("Sessions", data.sessions.length > 0 ? sessionFigures(data.sessions) : ""),
-    section("Units", data.units.length > 0 ? unitFigures(data.units) : ""),
-    section("Predicted and observed", gallery(data.traces.map(traceFigure))),
-    section("Maps", gallery(data.maps.map((map) => figure(map.title, heatMap(map), map.caption)))),
-    section("Configuration", data.configuration.map(([name, text]) => disclosure(name, text)).join("")),
-    section("Repeat this run", data.reproduce.length > 0 ? preformatted(data.reproduce.join("\n")) : ""),
+    sections.length < 4 ? "" : `<nav aria-label="Contents">${links.join(" ")}</nav>`,
+    ...sections.map((section) => renderSection(section, numbers)),
   ];
-  return htmlPage(data.title, parts.join("\n"));
+  const columns = [...numbers.keys()].map(({ id, columns }) => [id, columns] as const);
+  return htmlPage(data.title, content.join("\n"), columns);
 }
 
-function headline({ title, summary, bitsPerSpike, oracleBits, fractionOfOracle, facts }: ReportData): string {
-  const percent = fractionOfOracle === null ? null : `${formatNumber(100 * fractionOfOracle, 0)} %`;
-  const items: [string, string][] = [["bits per spike, mean over units", formatNumber(bitsPerSpike, 3)]];
-  if (oracleBits !== null) items.push(["bits per spike of the true rates", formatNumber(oracleBits, 3)]);
-  if (percent !== null) items.push(["of what the true rates reach", percent]);
-  for (const [name, value] of facts) items.push([name, value]);
-  const list = items.map(([name, value]) => `<li><b>${escapeMarkup(value)}</b><span>${escapeMarkup(name)}</span></li>`);
+/** The numbers of every figure and table, for programs: full precision, null where there is none. */
+export function reportAsData({ title, summary, facts, sections }: ReportData) {
+  const numbers = numberedItems(sections);
+  const entries = sections.flatMap(({ id: section, items }) =>
+    items.flatMap((item) => {
+      if (item.kind !== "figure" && item.kind !== "table") return [];
+      const { id, kind, caption, columns } = item;
+      return [
+        { id, section, kind, name: numbers.get(item)!, title: item.title, caption, columns: columnsAsData(columns) },
+      ];
+    }),
+  );
+  const without = (wanted: "figure" | "table") =>
+    entries.filter(({ kind }) => kind === wanted).map(({ kind: _, ...entry }) => entry);
+  return { title, summary, facts: Object.fromEntries(facts), figures: without("figure"), tables: without("table") };
+}
+
+function columnsAsData(columns: readonly Column[]) {
+  return Object.fromEntries(columns.map((column) => [column.name, plainValues(column)]));
+}
+
+type Numbered = Figure | ReportTable;
+
+/** `Figure 1`, `Table 1`, … in the order of the page. */
+function numberedItems(sections: readonly Section[]): Map<Numbered, string> {
+  const names = new Map<Numbered, string>();
+  const counts = { figure: 0, table: 0 };
+  for (const item of sections.flatMap(({ items }) => items)) {
+    if (item.kind !== "figure" && item.kind !== "table") continue;
+    counts[item.kind] += 1;
+    names.set(item, `${item.kind === "figure" ? "Figure" : "Table"} ${counts[item.kind]}`);
+  }
+  return names;
+}
+
+function headline({ title, summary, facts }: ReportData): string {
+  const list = facts.map(([name, value]) => `<li><b>${escapeMarkup(value)}</b><span>${escapeMarkup(name)}</span></li>`);
   return (
     `<header><h1>${escapeMarkup(title)}</h1><p class="soft">${escapeMarkup(summary)}</p>` +
-    `<ul class="facts">${list.join("")}</ul></header>`
+    `${list.length === 0 ? "" : `<ul class="facts">${list.join("")}</ul>`}</header>`
   );
 }
 
-function curveFigure({ title, y, caption, series }: ReportCurve): string {
-  return figure(title, lineChart({ description: `${title}. ${caption}`, x: "epoch", y }, series), caption);
-}
-
-function sessionFigures(sessions: readonly ReportSession[]): string {
-  const hasOracle = sessions.some(({ oracleBits }) => oracleBits !== null);
-  const rows = sessions.map((session) => {
-    const cells = [session.name, String(session.units), bits(session.meanBits), bits(session.medianBits)];
-    return hasOracle ? [...cells, bits(session.oracleBits), percentOf(session.meanBits, session.oracleBits)] : cells;
-  });
-  const header = ["session", "units", "mean bits/spike", "median bits/spike"];
-  const full = hasOracle ? [...header, "true rates", "part reached"] : header;
-  const bars = sessions.map(({ name, meanBits, oracleBits }) => ({ name, value: meanBits, limit: oracleBits }));
-  const caption = hasOracle ? "The upright mark is what the true rates reach." : "Mean over the units of each session.";
-  const description = `Bits per spike of ${sessions.length} sessions, as in the table above`;
-  const chart = barChart({ description, x: "bits per spike, mean over units" }, bars);
-  return table("Scores per session", full, rows) + gallery([figure("Score of each session", chart, caption)]);
-}
-
-function unitFigures(units: readonly ReportUnit[]): string {
-  const sorted = units.map(({ bits }) => bits).sort((a, b) => b - a);
-  const rank = Array.from(sorted, (_, i) => i + 1);
-  const ranked = lineChart(
-    {
-      description: `Bits per spike of ${units.length} units from the best, ${bits(sorted[0]!)}, to the worst, ${bits(sorted.at(-1)!)}`,
-      x: "units, best first",
-      y: "bits per spike",
-    },
-    [{ name: "twin", x: rank, y: sorted, mark: "area" }],
-  );
-  const figures = [figure("All units, ranked", ranked, "Zero is a prediction of each unit's mean rate.")];
-  const known = units.filter(({ oracleBits }) => oracleBits !== null);
-  if (known.length > 0) {
-    const dots = known.map(({ session, unit, bits: y, oracleBits }) => {
-      return {
-        x: oracleBits!,
-        y,
-        name: `unit ${unit} of ${session}: ${bits(y)} of ${bits(oracleBits)} bits per spike`,
-      };
-    });
-    const description = `Score of ${known.length} units against the score of their true rates; a perfect twin lies on the diagonal`;
-    const chart = scatterChart({ description, x: "true rates, bits per spike", y: "twin, bits per spike" }, dots);
-    figures.push(
-      figure("Twin against true rates", chart, "One dot a unit; on the dashed line nothing more can be predicted."),
-    );
+function renderSection({ id, heading, items }: Section, numbers: ReadonlyMap<Numbered, string>): string {
+  const parts: string[] = [];
+  let isGrid = false;
+  for (const item of items) {
+    const isFigure = item.kind === "figure";
+    if (isFigure !== isGrid) parts.push(isFigure ? '<div class="figures">' : "</div>");
+    isGrid = isFigure;
+    parts.push(renderItem(item, numbers));
   }
-  return gallery(figures);
+  if (isGrid) parts.push("</div>");
+  return `<section id="${escapeMarkup(id)}"><h2>${escapeMarkup(heading)}</h2>${parts.join("\n")}</section>`;
 }
 
-function traceFigure({ title, caption, frameSeconds, isMean, observed, predicted, truth }: ReportTrace): string {
-  const x = Array.from(predicted, (_, i) => i * frameSeconds);
-  const series: Series[] = [
-    isMean
-      ? { name: "observed mean", x, y: observed, mark: "area", colour: 2 }
-      : { name: "observed spikes", x, y: observed, mark: "stems", colour: 2 },
-  ];
-  if (truth !== undefined) series.push({ name: "true rate", x, y: truth, colour: 3 });
-  series.push({ name: "predicted rate", x, y: predicted, colour: 1 });
-  const description = `${title}: predicted rate and observed spikes over ${formatNumber(x.length * frameSeconds, 1)} seconds`;
-  const chart = lineChart({ description, x: "time (s)", y: "spikes per frame" }, series);
-  return figure(title, chart, caption);
+function renderItem(item: ReportItem, numbers: ReadonlyMap<Numbered, string>): string {
+  switch (item.kind) {
+    case "figure":
+      return renderFigure(item, numbers.get(item)!);
+    case "table":
+      return renderTable(item, numbers.get(item)!);
+    case "text":
+      return `<p>${escapeMarkup(item.text)}</p>`;
+    case "listing":
+      return renderListing(item);
+  }
 }
 
-function section(heading: string, content: string): string {
-  return content === "" ? "" : `<section><h2>${escapeMarkup(heading)}</h2>${content}</section>`;
+function renderFigure({ id, title, caption, svg, size }: Figure, name: string): string {
+  const words = `<figcaption><b>${name}. ${escapeMarkup(title)}.</b> ${captionMarkup(caption)}</figcaption>`;
+  const buttons = `<div class="save">${saveButton("svg", id, name)}${saveButton("csv", id, name)}</div>`;
+  return `<figure id="${escapeMarkup(id)}"${size === undefined ? "" : ` class="${size}"`}><div class="plot">${svg}</div>${words}${buttons}</figure>`;
 }
 
-function gallery(figures: readonly string[]): string {
-  return figures.length === 0 ? "" : `<div class="charts">${figures.join("\n")}</div>`;
+/** Counts such as `n = 32` stay on one line. */
+function captionMarkup(caption: string): string {
+  return escapeMarkup(caption).replace(/\bn = (?=\d)/g, "n\u00a0=\u00a0");
 }
 
-function disclosure(name: string, text: string): string {
-  return `<details><summary>${escapeMarkup(name)}</summary>${preformatted(text)}</details>`;
+/** Hidden until the script shows it: without scripts it would do nothing. */
+function saveButton(kind: "svg" | "csv", id: string, name: string): string {
+  const label = kind === "svg" ? `${name} as SVG` : `Numbers of ${name} as CSV`;
+  return `<button type="button" data-save="${kind}" data-of="${escapeMarkup(id)}" aria-label="${label}" hidden>${kind.toUpperCase()}</button>`;
 }
 
-function bits(value: number | null): string {
-  return formatNumber(value, 3);
+function renderTable({ id, title, caption, columns, isHidden }: ReportTable, name: string): string {
+  const words = `<b>${name}. ${escapeMarkup(title)}.</b> ${captionMarkup(caption)}`;
+  const buttons = `<div class="save">${saveButton("csv", id, name)}</div>`;
+  if (isHidden)
+    return `<div class="table" id="${escapeMarkup(id)}"><div class="caption">${words}</div>${buttons}</div>`;
+  const titles = columns
+    .map((column) => `<th scope="col"${textClass(column)}>${escapeMarkup(column.title)}</th>`)
+    .join("");
+  const cells = columns.map((column) => plainValues(column).map((value) => cellText(value, column.decimals)));
+  const rows = Array.from({ length: cells[0]?.length ?? 0 }, (_, row) => {
+    const [first, ...rest] = columns.map((column, c) => {
+      const text = escapeMarkup(cells[c]![row]!);
+      return c === 0 ? `<th scope="row">${text}</th>` : `<td${textClass(column)}>${text}</td>`;
+    });
+    return `<tr>${first}${rest.join("")}</tr>`;
+  });
+  return (
+    `<div class="table" id="${escapeMarkup(id)}"><div class="caption" id="${escapeMarkup(id)}-caption">${words}</div>` +
+    `<div class="scroll"><table aria-labelledby="${escapeMarkup(id)}-caption"><thead>${groupRow(columns)}<tr>${titles}</tr></thead>` +
+    `<tbody>${rows.join("")}</tbody></table></div>${buttons}</div>`
+  );
 }
 
-function percentOf(part: number | null, whole: number | null): string {
-  return part === null || whole === null || !(whole > 0) ? "–" : `${formatNumber((100 * part) / whole, 0)} %`;
+/** A row of titles above groups of columns; none without groups. */
+function groupRow(columns: readonly TableColumn[]): string {
+  if (columns.every(({ group }) => group === undefined)) return "";
+  const groups: { name: string; count: number }[] = [];
+  for (const { group: name = "" } of columns) {
+    if (groups.at(-1)?.name === name) groups.at(-1)!.count += 1;
+    else groups.push({ name, count: 1 });
+  }
+  const cells = groups.map(({ name, count }) =>
+    name === ""
+      ? `<td colspan="${count}"></td>`
+      : `<th scope="colgroup" class="group" colspan="${count}">${escapeMarkup(name)}</th>`,
+  );
+  return `<tr>${cells.join("")}</tr>`;
+}
+
+/** Words are flush left and may be broken, numbers are neither. */
+function textClass({ values }: TableColumn): string {
+  return Array.from(values as ArrayLike<unknown>).some((value) => typeof value === "string") ? ' class="text"' : "";
+}
+
+function cellText(value: string | number | null, decimals: number | undefined): string {
+  if (typeof value === "string") return value;
+  return formatNumber(value, decimals ?? (Number.isInteger(value) ? 0 : 3));
+}
+
+function renderListing({ name, text, isOpen }: Listing): string {
+  const body = `<pre><code>${escapeMarkup(text)}</code></pre>`;
+  return isOpen ? body : `<details><summary>${escapeMarkup(name)}</summary>${body}</details>`;
 }

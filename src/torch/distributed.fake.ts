@@ -3,7 +3,8 @@
  * it got as lines of JSON.
  */
 import { UserError } from "../errors.ts";
-import { initProcessGroup, type ProcessGroup } from "./distributed.ts";
+import { initProcessGroup } from "./distributed.ts";
+import type { ProcessGroup } from "./process-group.ts";
 import { setNumThreads } from "./runtime.ts";
 import { scope } from "./scope.ts";
 import { tensor } from "./tensor.ts";
@@ -32,6 +33,16 @@ const DO: Record<string, (group: ProcessGroup) => void> = {
   die: (group) => group.rank === 1 && process.kill(process.pid, "SIGKILL"),
   stop: (group) => group.rank === 1 && process.kill(process.pid, "SIGSTOP"),
   stopFirst: (group) => group.rank === 0 && process.kill(process.pid, "SIGSTOP"),
+  // Longer than the limit in tests, as one step.
+  compute: (group) => {
+    if (group.rank !== 1) return;
+    for (const until = performance.now() + 8000; performance.now() < until; );
+  },
+  computeFirst: (group) => {
+    if (group.rank !== 0) return;
+    for (const until = performance.now() + 60_000; performance.now() < until; );
+  },
+  block: (group) => group.rank === 1 && Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
   follow: (group) => {
     // Long enough for a limit of a second, were it one on rank 0 alive.
     if (group.rank === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);

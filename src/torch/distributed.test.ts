@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { hostname } from "node:os";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import type { ProcessGroupOptions } from "./distributed.ts";
@@ -11,8 +12,11 @@ const TSX = fileURLToPath(import.meta.resolve("tsx"));
 
 interface Outcome {
   code: number | null;
+  signal: NodeJS.Signals | null;
   /** Values that the process printed. */
   printed: unknown[];
+  /** Why its second thread has ended it. */
+  reason: string;
 }
 
 interface Started {
@@ -21,18 +25,21 @@ interface Started {
 }
 
 function start(options: Partial<ProcessGroupOptions>, actions: readonly string[]): Started {
-  const all = { world: 2, address: "127.0.0.1", joinSeconds: 30, ...options };
+  const all = { world: 2, address: "127.0.0.1", joinSeconds: 30, reasonFile: 3, ...options };
   const child = spawn(process.execPath, ["--import", TSX, SCRIPT, JSON.stringify(all), ...actions], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "inherit", "pipe"],
   });
-  let text = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-    text += chunk;
-  });
+  const [text, reason] = [child.stdout!, child.stdio[3] as Readable].map((stream) => {
+    const chunks: Buffer[] = [];
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    return () => Buffer.concat(chunks).toString();
+  }) as [() => string, () => string];
   const outcome = new Promise<Outcome>((resolve) => {
-    child.on("close", (code) => {
-      const lines = text.split("\n").filter((line) => line !== "");
-      resolve({ code, printed: lines.map((line) => JSON.parse(line)) });
+    child.on("close", (code, signal) => {
+      const lines = text()
+        .split("\n")
+        .filter((line) => line !== "");
+      resolve({ code, signal, printed: lines.map((line) => JSON.parse(line)), reason: reason() });
     });
   });
   return { child, outcome };
@@ -87,19 +94,60 @@ describe("ProcessGroup", () => {
     expect(messageOf(second!)).toMatch(/^Rank 1 stops because rank 0 \(process \d+ on .*\) ended unexpectedly$/);
   });
 
-  test("names a process that does not answer", async () => {
-    const started = await startAll(2, ["barrier", "stop", "barrier"], { waitSeconds: 2 });
-    const first = await started[0]!.outcome;
-    started[1]!.child.kill("SIGKILL");
-    expect(messageOf(first)).toMatch(/^Rank 0 stops because rank 1 \(process \d+ on .*\) did not answer for 2 s$/);
-    await started[1]!.outcome;
+  test("ends when a process was stopped, whether the others wait for it or compute, and names it", async () => {
+    for (const meanwhile of [[], ["computeFirst"]]) {
+      const actions = ["barrier", "stop", ...meanwhile, "barrier"];
+      const started = await startAll(3, actions, { waitSeconds: 4 });
+      const begun = performance.now();
+      const [first, third] = await Promise.all([started[0]!.outcome, started[2]!.outcome]);
+      expect(performance.now() - begun).toBeLessThan(30_000);
+      started[1]!.child.kill("SIGKILL");
+      await started[1]!.outcome;
+      const { pid } = started[1]!.child;
+      for (const [rank, { signal, reason }] of [[0, first] as const, [2, third] as const]) {
+        expect(signal).toBe("SIGKILL");
+        expect(reason).toBe(
+          `Rank ${rank} stops because rank 1 (process ${pid} on ${hostname()}) did not answer for 4 s\n`,
+        );
+      }
+    }
+  });
+
+  test("ends when rank 0, which serves the store, was stopped, and names it", async () => {
+    const started = await startAll(2, ["barrier", "stopFirst", "barrier"], { waitSeconds: 4 });
+    const { signal, reason } = await started[1]!.outcome;
+    started[0]!.child.kill("SIGKILL");
+    await started[0]!.outcome;
+    expect(signal).toBe("SIGKILL");
+    expect(reason).toMatch(/^Rank 1 stops because rank 0 \(process \d+ on .*\) did not answer for 4 s\n$/);
+  });
+
+  test("ends when a process neither computes nor comes, and waits for one that computes", async () => {
+    const [first, second] = await runAll(2, ["barrier", "block", "barrier"], { waitSeconds: 4 });
+    const because = /stops because rank 1 \(process \d+ on .*\) did not answer for 4 s$/;
+    // The one that is blocked reads why it ends, so the other one may learn of it by the lost connection.
+    expect(second!.reason.trim()).toMatch(because);
+    expect(first!.code === 1 ? messageOf(first!) : first!.reason.trim()).toMatch(because);
+
+    // Twice as long as the limit.
+    const outcomes = await runAll(3, ["barrier", "compute", "barrier", "destroy"], { waitSeconds: 4 });
+    for (const { code, reason: none } of outcomes) expect([code, none]).toEqual([0, ""]);
+  });
+
+  test("does not blame one in the middle of a long step when another was killed", async () => {
+    const started = await startAll(3, ["barrier", "die", "computeFirst", "barrier"], { waitSeconds: 6 });
+    const third = await started[2]!.outcome;
+    started[0]!.child.kill("SIGKILL");
+    await started[0]!.outcome;
+    const dead = `rank 1 (process ${started[1]!.child.pid} on ${hostname()}) ended unexpectedly`;
+    expect(messageOf(third)).toBe(`Rank 2 stops because ${dead}`);
   });
 
   test("waits for rank 0 as long as that lives", async () => {
-    const outcomes = await runAll(2, ["barrier", "follow", "barrier", "destroy"], { waitSeconds: 1 });
-    for (const outcome of outcomes) expect(outcome).toEqual({ code: 0, printed: ["followed"] });
+    const outcomes = await runAll(2, ["barrier", "follow", "barrier", "destroy"]);
+    for (const { code, printed } of outcomes) expect({ code, printed }).toEqual({ code: 0, printed: ["followed"] });
 
-    const started = await startAll(2, ["barrier", "stopFirst", "follow"], { waitSeconds: 1 });
+    const started = await startAll(2, ["barrier", "stopFirst", "follow"]);
     const second = await started[1]!.outcome;
     started[0]!.child.kill("SIGKILL");
     expect(messageOf(second)).toMatch(/^Rank 1 stops because rank 0 \(.*\) did not answer for 5 s$/);

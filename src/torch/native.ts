@@ -97,6 +97,17 @@ export interface Native {
   ncclBroadcast(comm: number, tensor: Handle, seconds: number): void;
   closeNccl(comm: number): void;
 
+  /** Null, or why the functions from here to `closeGraph` cannot be used. */
+  cudaGraphsMissing(): string | null;
+  openRecorder(device: string): number;
+  enterRecorder(recorder: number): void;
+  leaveRecorder(recorder: number): void;
+  closeRecorder(recorder: number): void;
+  beginGraph(recorder: number, inNewMemory: boolean): number;
+  endGraph(graph: number): void;
+  replayGraph(graph: number): void;
+  closeGraph(graph: number): void;
+
   version(): string;
 }
 

@@ -52,6 +52,7 @@ export const OVERLOADS: Record<string, Record<string, string>> = {
   bmm: { "": "T", dtype: "T" },
   cat: { "": "T" },
   ceil: { "": "T" },
+  cholesky_solve: { "": "T" },
   chunk: { "": "L" },
   clamp: { "": "T", Tensor: "T" },
   clamp_: { "": "S", Tensor: "S" },
@@ -122,6 +123,7 @@ export const OVERLOADS: Record<string, Record<string, string>> = {
   lerp: { Scalar: "T", Tensor: "T" },
   lerp_: { Scalar: "S", Tensor: "S" },
   lgamma: { "": "T" },
+  linalg_cholesky: { "": "T" },
   linalg_eigh: { "": "U", eigvals: "U" },
   linalg_norm: { "": "T" },
   linalg_qr: { "": "U" },
@@ -587,6 +589,12 @@ export interface Ops {
    */
   ceil: {
     (self: Tensor): Tensor;
+  };
+  /**
+   * aten::cholesky_solve(Tensor self, Tensor input2, bool upper=False) -> Tensor
+   */
+  cholesky_solve: {
+    (self: Tensor, input2: Tensor, upper?: boolean): Tensor;
   };
   /**
    * aten::chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]
@@ -1055,6 +1063,12 @@ export interface Ops {
    */
   lgamma: {
     (self: Tensor): Tensor;
+  };
+  /**
+   * aten::linalg_cholesky(Tensor self, *, bool upper=False) -> Tensor
+   */
+  linalg_cholesky: {
+    (self: Tensor, named?: { upper?: boolean }): Tensor;
   };
   /**
    * aten::linalg_eigh(Tensor self, str UPLO="L") -> (Tensor eigenvalues, Tensor eigenvectors)

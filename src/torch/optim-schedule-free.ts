@@ -49,6 +49,7 @@ interface Progress {
 export class ScheduleFreeAdamW implements Optimizer {
   readonly groups: ParameterGroup[];
   readonly skipsOnDevice = false;
+  readonly isRecordable = false;
   /** By parameter name; absent until a parameter has had its first gradient. */
   readonly state = new Map<string, State>();
   /** Of each group. */
@@ -84,6 +85,9 @@ export class ScheduleFreeAdamW implements Optimizer {
       }),
     );
   }
+
+  /** The host counts and weighs. */
+  sendRates(): void {}
 
   #stepGroup(group: ParameterGroup, progress: Progress): void {
     const [beta1, beta2] = [this.#beta1, this.#beta2];

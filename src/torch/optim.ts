@@ -17,6 +17,8 @@ export interface ParameterGroup {
   name: string;
   parameters: NamedTensor[];
   lr: number;
+  /** `lr` where the parameters are, a float32 scalar, since the first {@link Optimizer.sendRates}. */
+  rate?: Tensor;
   weightDecay: number;
 }
 
@@ -25,6 +27,10 @@ export interface Optimizer {
   readonly groups: ParameterGroup[];
   /** Whether `step` can be told on the device to change nothing. */
   readonly skipsOnDevice: boolean;
+  /** Whether a `step` with `skip` takes from the host only what never changes, so that it can be recorded and done again. */
+  readonly isRecordable: boolean;
+  /** What is known of parameters that have had a gradient, by name. */
+  readonly state: ReadonlyMap<string, object>;
 
   /** All parameters of all groups. */
   parameters(): Tensor[];
@@ -36,6 +42,9 @@ export interface Optimizer {
    *   wait for the decision; only where `skipsOnDevice`
    */
   step(skip?: Tensor): void;
+
+  /** Sends the groups' rates to the device, for the next `step` with `skip`. */
+  sendRates(): void;
 
   /**
    * Gives the parameters the values that gradients are taken at (`train`, as at first), or those to predict with and to keep
@@ -97,6 +106,7 @@ export class AdamW implements Optimizer {
   readonly beta2: number;
   readonly eps: number;
   readonly skipsOnDevice = hasOperator("_fused_adamw_");
+  readonly isRecordable = hasOperator("_fused_adamw_", "tensor_lr");
 
   constructor(groups: ParameterGroup[], { beta1 = 0.9, beta2 = 0.999, eps = 1e-8 }: AdamWOptions = {}) {
     this.groups = groups;
@@ -117,6 +127,17 @@ export class AdamW implements Optimizer {
     );
   }
 
+  sendRates(): void {
+    if (!this.isRecordable) return;
+    noGrad(() => {
+      for (const group of this.groups) {
+        const device = group.parameters[0]?.tensor.device ?? "cpu";
+        if (group.rate) group.rate.fill_(group.lr);
+        else group.rate = full([], group.lr, { device }).keep();
+      }
+    });
+  }
+
   #stepGroup(group: ParameterGroup, skip: Tensor | undefined): void {
     const active = withGradients(group).map(({ parameter, grad }) => ({
       parameter,
@@ -131,11 +152,15 @@ export class AdamW implements Optimizer {
     const steps = active.map((p) => p.step);
     if (skip) ops._foreach_add_.Tensor(steps, skip.rsub(1));
     else ops._foreach_add_.Scalar(steps, 1);
-    const { lr, weightDecay } = group;
+    const { lr, rate, weightDecay } = group;
     const { beta1, beta2, eps } = this;
     if (this.skipsOnDevice) {
-      const named = { lr, beta1, beta2, weight_decay: weightDecay, eps, amsgrad: false, maximize: false };
-      ops._fused_adamw_(parameters, grads, m, v, [], steps, { ...named, ...(skip && { found_inf: skip }) });
+      const named = { beta1, beta2, weight_decay: weightDecay, eps, amsgrad: false, maximize: false };
+      if (skip && rate) {
+        ops._fused_adamw_.tensor_lr(parameters, grads, m, v, [], steps, { lr: rate, ...named, found_inf: skip });
+      } else {
+        ops._fused_adamw_(parameters, grads, m, v, [], steps, { lr, ...named, ...(skip && { found_inf: skip }) });
+      }
       return;
     }
     // Libtorch before 2.4: the same update from list operators.
@@ -188,9 +213,10 @@ export class AdamW implements Optimizer {
     // On the device, so that nothing waits for the step count; in float32, as the reference does.
     const correction1 = ops.pow.Scalar(beta1, adam.step).rsub(1);
     const correction2 = ops.pow.Scalar(beta2, adam.step).rsub(1);
-    const size = correction2.sqrt().div(correction1).mul(group.lr).div(adam.expAvgSq.sqrt().add(eps));
+    const rate = group.rate ?? full([], group.lr, { device: adam.step.device });
+    const size = correction2.sqrt().div(correction1).mul(rate).div(adam.expAvgSq.sqrt().add(eps));
     // All its updates so far may have been skipped.
-    return ops.where.self(adam.step.eq(0), full([], group.lr, { device: size.device }), size);
+    return ops.where.self(adam.step.eq(0), rate, size);
   }
 
   stateTensors(): Map<string, Tensor> {
@@ -219,6 +245,10 @@ export class AdamW implements Optimizer {
   dispose(): void {
     for (const tensor of this.stateTensors().values()) tensor.dispose();
     this.state.clear();
+    for (const group of this.groups) {
+      group.rate?.dispose();
+      delete group.rate;
+    }
   }
 }
 

@@ -21,7 +21,12 @@ describe("jsonlTracker()", () => {
     tracker.start(run(0, join(directory, "made", "here")));
     tracker.log(record(49));
     const text = readFileSync(join(directory, "made", "here", "metrics.jsonl"), "utf8");
-    expect(JSON.parse(text)).toEqual({ ...record(49), time: expect.closeTo(Date.now() / 1000, -1) });
+    expect(JSON.parse(text)).toEqual({
+      ...record(49),
+      time: expect.closeTo(Date.now() / 1000, -1),
+      "process/memory_mb": expect.closeTo(process.memoryUsage.rss() / 2 ** 20, -2),
+      "process/started": expect.closeTo(Date.now() / 1000 - process.uptime(), -1),
+    });
     tracker.finish("finished");
     expect(() => tracker.log(record(50))).toThrow("was not started");
   });

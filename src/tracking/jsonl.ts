@@ -1,8 +1,9 @@
 /**
  * @file Metrics as lines of JSON in `metrics.jsonl` beside the checkpoints: the record that is always there.
  *
- * A line holds one record with the keys of the training specification, section 18, and the Unix time in seconds as
- * `time`. Numbers that JSON does not have are the strings "NaN", "Infinity" and "-Infinity".
+ * A line holds one record with the keys of the training specification, section 18, the Unix time in seconds as `time`, and
+ * about the process that wrote it {@link MEMORY_KEY} and {@link STARTED_KEY}. Numbers that JSON does not have are the
+ * strings "NaN", "Infinity" and "-Infinity".
  */
 
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
@@ -15,6 +16,12 @@ import { attemptWrite } from "./attempt-write.ts";
 
 /** Name of the file in a run's folder. */
 export const METRICS_FILE = "metrics.jsonl";
+
+/** Memory that the process holds, in MiB. */
+export const MEMORY_KEY = "process/memory_mb";
+
+/** Unix time in seconds when the process started: another value means that the run was resumed. */
+export const STARTED_KEY = "process/started";
 
 const STEP_KEY = "trainer/global_step";
 
@@ -29,11 +36,18 @@ export function jsonlTracker(): Tracker {
     },
     log(record) {
       if (path === undefined) throw new Error("Cannot log metrics: the tracker was not started");
-      appendMetrics(path, { ...record, time: Date.now() / 1000 });
+      appendMetrics(path, { ...record, time: Date.now() / 1000, ...processRecord() });
     },
     finish() {
       path = undefined;
     },
+  };
+}
+
+function processRecord(): MetricRecord {
+  return {
+    [MEMORY_KEY]: Math.round(process.memoryUsage.rss() / 2 ** 20),
+    [STARTED_KEY]: Math.round(performance.timeOrigin / 1000),
   };
 }
 

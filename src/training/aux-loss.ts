@@ -33,6 +33,11 @@ export class AuxiliaryLosses {
     for (const { value } of taken) value.dispose();
     return total;
   }
+
+  /** Forgets those of the passes since the last call. */
+  drop(): void {
+    for (const source of this.sources) for (const { value } of source.takeAuxiliaryLosses()) value.dispose();
+  }
 }
 
 function byName(losses: readonly AuxiliaryLoss[]): Map<string, Tensor[]> {

@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UserError } from "../errors.ts";
+import { type MonitorMode, monitorOf, rankOf } from "./monitor.ts";
 import { MODEL_KEY, openTensorFile } from "./tensor-file.ts";
 
 const LAST = "last.safetensors";
@@ -33,26 +34,37 @@ export function removeUnfinished(directory: string): void {
 /**
  * The checkpoint to continue from: the file itself, or the last one of a run's folder.
  *
- * @throws UserError when there is neither
+ * @throws UserError when there is neither, or the file is PyTorch's
  */
 export function resumableCheckpoint(path: string): string {
-  if (!isFolder(path)) return path;
+  if (!isFolder(path)) {
+    if (!/\.(ckpt|pt|pth)$/.test(path)) return path;
+    throw new UserError(`Cannot resume from "${path}": it is a PyTorch file, whose training cannot go on here`, {
+      hint: `Start a new run with what it has learnt: visioncore import ${path}, then --pretrained-checkpoint or --frozen-core.`,
+    });
+  }
   const last = lastCheckpoint(path);
   if (existsSync(last)) return last;
   throw noCheckpoint(path);
 }
 
 /**
- * The checkpoint to use: the file itself, or the one of a run's folder with the best validation score. `last` only when
- * there is no other.
+ * The checkpoint to use: the file itself, or the one of a run's folder that is best by the metric the run monitors. `last`
+ * only when there is no other.
  *
  * @throws UserError when there is none, or one cannot be read
  */
 export function bestCheckpoint(path: string): string {
   const files = checkpointFiles(path);
   if (files.length === 1) return files[0]!;
-  const epochs = files.filter((file) => basename(file) !== LAST);
-  const ranked = epochs.map((file) => ({ file, score: scoreOf(file) })).sort((a, b) => b.score - a.score);
+  const described = files.map((file) => ({ file, ...descriptionOf(file) }));
+  // A run that was continued may have changed what it monitors.
+  const latest = described.find(({ file }) => basename(file) === LAST) ?? described[0]!;
+  const { metric, mode } = monitorOf(latest.settings ?? {});
+  const ranked = described
+    .filter(({ file }) => basename(file) !== LAST)
+    .map(({ file, metrics }) => ({ file, rank: rankOf(metrics?.[metric] ?? null, mode) }))
+    .sort((a, b) => b.rank - a.rank || 0);
   return ranked[0]!.file;
 }
 
@@ -69,11 +81,16 @@ export function checkpointFiles(path: string): string[] {
   return names.sort().map((name) => join(path, name));
 }
 
-function scoreOf(path: string): number {
+/** What a checkpoint says about itself, as far as it is needed to choose one. */
+interface Description {
+  settings?: { monitor?: string; monitorMode?: MonitorMode | null } | null;
+  metrics?: Record<string, number>;
+}
+
+function descriptionOf(path: string): Description {
   const { file, description } = openTensorFile(path, MODEL_KEY);
   file.close();
-  const score = (description.metrics as Record<string, unknown> | undefined)?.val_bps_overall;
-  return typeof score === "number" ? score : Number.NEGATIVE_INFINITY;
+  return description;
 }
 
 function isFolder(path: string): boolean {

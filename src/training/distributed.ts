@@ -103,6 +103,15 @@ export class Replica {
     return this.group.reduceNumbers([value], "max")[0]!;
   }
 
+  /** Rank 0's number, for decisions about what each process has counted for itself. */
+  leading(value: number): number {
+    return scope(() => {
+      const cell = tensor(Float64Array.of(value), [1]);
+      this.group.broadcast([cell]);
+      return cell.toTypedArray()[0] as number;
+    });
+  }
+
   /** Waits for rank 0, which is writing. */
   afterSaving(): void {
     this.group.follow(SAVING_SECONDS);

@@ -66,6 +66,12 @@ export class LossScaler {
     this.foundInf = null;
   }
 
+  /** Forgets an update that was begun and failed. */
+  abandon(): void {
+    this.foundInf?.dispose();
+    this.foundInf = null;
+  }
+
   /** For checkpoints; the live tensors. */
   stateTensors(): Map<string, Tensor> {
     return new Map([

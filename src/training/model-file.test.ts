@@ -125,7 +125,7 @@ describe("loadTwin()", () => {
     // Training goes on from it as well.
     const run = join(folder, "old");
     const options = { sessions: tinySessions(), checkpointDir: folder, experimentName: "old", maxEpochs: 2 };
-    const result = await train({ ...options, resume: path, overrideOnResume: true });
+    const result = await train({ ...options, resume: path, allowConfigChange: true });
     expect(result).toMatchObject({ directory: run, epochs: 2, globalStep: 16 });
     expect(openModelFile(result.last).info.hashes).not.toBeNull();
   });

@@ -60,8 +60,12 @@ export function subjectOf(session: string): string {
   return end < 0 ? session : session.slice(0, end);
 }
 
-/** Stem of an epoch's checkpoint, such as `epoch=07-val_bps_overall=0.5702`. */
-export function checkpointStem(epoch: number, valBps: number): string {
-  const score = Number.isFinite(valBps) ? valBps.toFixed(4) : pythonFloat(valBps);
-  return `epoch=${String(epoch).padStart(2, "0")}-val_bps_overall=${score}`;
+/**
+ * Stem of an epoch's checkpoint, such as `epoch=07-val_bps_overall=0.5702`.
+ *
+ * @param metric tracker key of what is monitored; slashes become underscores
+ */
+export function checkpointStem(epoch: number, value: number, metric = "val_bps_overall"): string {
+  const score = Number.isFinite(value) ? value.toFixed(4) : pythonFloat(value);
+  return `epoch=${String(epoch).padStart(2, "0")}-${metric.replaceAll("/", "_")}=${score}`;
 }

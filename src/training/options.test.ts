@@ -31,8 +31,11 @@ describe("resolveSettings()", () => {
   test.each([
     [{ batchSize: 0 }, "batchSize is 0, expected a whole number from 1"],
     [{ batchSize: 1.5 }, "batchSize is 1.5"],
-    [{ learningRate: -1 }, "learningRate is -1, expected a number from 0"],
+    [{ learningRate: -1 }, "learningRate is -1, expected a number above 0"],
+    [{ learningRate: 0 }, "learningRate is 0, expected a number above 0"],
     [{ learningRate: Number.NaN }, "learningRate is NaN"],
+    [{ learningRate: Number.POSITIVE_INFINITY }, "learningRate is Infinity"],
+    [{ monitorMode: "least" as "min" }, "monitorMode is least, expected min, max"],
     [{ limitValBatches: 0 }, "limitValBatches is 0, expected a number above 0"],
     [{ limitValBatches: 2.5 }, "limitValBatches is 2.5, expected a share up to 1 or a whole number of batches"],
     [{ timeBudgetMinutes: 0 }, "timeBudgetMinutes is 0"],

@@ -12,6 +12,8 @@ import { UserError } from "../errors.ts";
 import type { ProcessGroup } from "../torch/index.ts";
 import { bf16Flags } from "../torch/setup/cpu.ts";
 import type { TrainEvents } from "./events.ts";
+import { refuseIdleOptions } from "./idle-options.ts";
+import { DEFAULT_MONITOR, MONITOR_MODES, type MonitorMode } from "./monitor.ts";
 import { checkOptimizer, type OptimizerKind } from "./optimizers.ts";
 import { FREEZES, type Freeze } from "./pretrained.ts";
 import { checkSchedule, type ScheduleKind } from "./schedules.ts";
@@ -66,8 +68,13 @@ export interface TrainingSettings {
   stepsPerEpoch: number;
   /** Up to 1: share of the validation samples, the same in every epoch; above: number of batches. */
   limitValBatches: number;
+  /** Tracker key of the metric that chooses which checkpoints are kept, and by which training stops early. */
+  monitor: string;
+  /** Whether it is to be small or large; null: small for losses, large for scores. */
+  monitorMode: MonitorMode | null;
   /** Validations without improvement after which training stops; null: never. */
   earlyStoppingPatience: number | null;
+  /** By how much the monitored metric must change to have improved. */
   earlyStoppingMinDelta: number;
   /** Wall-clock limit; the schedule is fitted into it. Null: none. */
   timeBudgetMinutes: number | null;
@@ -124,8 +131,8 @@ export interface TrainOptions extends Partial<TrainingSettings>, TrainEvents {
   experimentName?: string | undefined;
   /** Checkpoint to continue from, or the folder of a run to continue from its last one. */
   resume?: string | undefined;
-  /** When resuming: accept settings, sessions or data that differ from the checkpoint's. */
-  overrideOnResume?: boolean | undefined;
+  /** When resuming: accept settings, configurations or data that differ from the checkpoint's, each with a warning. */
+  allowConfigChange?: boolean | undefined;
   /**
    * Batches in a row without a finite loss, or updates without finite gradients, after which training stops; 50 when absent.
    */
@@ -135,12 +142,20 @@ export interface TrainOptions extends Partial<TrainingSettings>, TrainEvents {
    * reported and logged is the same, later. 16 on a GPU when absent, 1 on the CPU.
    */
   readEvery?: number | undefined;
+  /**
+   * Whether whole steps are recorded as CUDA graphs and launched in one piece. `auto`, when absent: on a GPU where possible;
+   * `on` also says why not on a CPU. The steps run the same operators.
+   */
+  cudaGraphs?: CudaGraphsMode | undefined;
   /** Optimiser steps between two writings of `last` within an epoch; it is written after every epoch in any case. */
   checkpointEvery?: number | undefined;
   trackers?: readonly Tracker[] | undefined;
   /** Stops after the current optimiser step and writes `last`. */
   signal?: AbortSignal | undefined;
 }
+
+export const CUDA_GRAPHS = ["auto", "off", "on"] as const;
+export type CudaGraphsMode = (typeof CUDA_GRAPHS)[number];
 
 /** Sessions of a dataset configuration that are used unless said otherwise. */
 export const DEFAULT_MAX_DATASETS = 30;
@@ -178,6 +193,8 @@ export function defaultSettings(device: string): TrainingSettings {
     tf32: true,
     stepsPerEpoch: 1000,
     limitValBatches: 1,
+    monitor: DEFAULT_MONITOR,
+    monitorMode: null,
     earlyStoppingPatience: null,
     earlyStoppingMinDelta: 0,
     timeBudgetMinutes: null,
@@ -211,6 +228,7 @@ export function resolveSettings(
   const given = Object.fromEntries(keys.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])));
   const settings: TrainingSettings = { ...base, ...given };
   checkSettings(settings);
+  refuseIdleOptions(options, settings);
   const changed = keys
     .filter((key) => settings[key] !== base[key])
     .map((key) => ({ name: key, stored: base[key], given: settings[key] }));
@@ -230,8 +248,8 @@ const WHOLE_FROM_1: readonly NumberKey[] = [
   "curriculumWarmupSteps",
   "numProcesses",
 ];
-const FROM_0: readonly NumberKey[] = ["learningRate", "coreLrScale", "weightDecay", "earlyStoppingMinDelta"];
-const ABOVE_0: readonly NumberKey[] = ["limitValBatches", "timeBudgetMinutes"];
+const FROM_0: readonly NumberKey[] = ["coreLrScale", "weightDecay", "earlyStoppingMinDelta"];
+const ABOVE_0: readonly NumberKey[] = ["learningRate", "limitValBatches", "timeBudgetMinutes"];
 
 function checkSettings(settings: TrainingSettings): void {
   const check = (keys: readonly NumberKey[], expected: string, isValid: (value: number) => boolean) => {
@@ -252,7 +270,10 @@ function checkSettings(settings: TrainingSettings): void {
     "a share up to 1 or a whole number of batches",
     (value) => value <= 1 || Number.isInteger(value),
   );
-  const { lrScheduler, warmupEpochs, restartPeriod, precision, balance, dsetDtype } = settings;
+  const { lrScheduler, warmupEpochs, restartPeriod, precision, balance, dsetDtype, monitorMode } = settings;
+  if (monitorMode !== null && !MONITOR_MODES.includes(monitorMode)) {
+    throw new UserError(`Cannot train: monitorMode is ${monitorMode}, expected ${MONITOR_MODES.join(", ")}`);
+  }
   if (!FREEZES.includes(settings.freeze)) {
     throw new UserError(`Cannot train: freeze is ${settings.freeze}, expected ${FREEZES.join(", ")}`);
   }

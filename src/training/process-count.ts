@@ -31,10 +31,10 @@ export function realChanges(
 export function changeHint(changed: readonly ChangedSetting[]): string {
   const count = changed.find(({ name }) => name === "numProcesses");
   if (count === undefined) {
-    return "Leave them out to continue the run as it was, or allow the change explicitly (override_on_resume).";
+    return "Leave them out to continue the run as it was, or allow the change: --allow-config-change.";
   }
   return (
     `Continue with ${count.stored === 1 ? "one process" : `${count.stored} processes`}: others would draw other batches. Runs ` +
-    "with --global-objective go on with any number, or allow the change explicitly (override_on_resume)."
+    "with --global-objective go on with any number, or allow the change: --allow-config-change."
   );
 }

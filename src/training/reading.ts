@@ -33,6 +33,11 @@ export class Reading<Report> {
     return this.made.report;
   }
 
+  /** Another one of the numbers that are on the device now, at the same place. */
+  again(): Reading<Report> {
+    return new Reading(this.values?.clone() ?? null, this.make);
+  }
+
   /** Waits for the device. */
   read(): Report {
     readTogether([this]);

@@ -118,6 +118,13 @@ export class Regularizers {
     this.proximalPasses = proximalPasses;
   }
 
+  /** Of all regularisers in `epoch`: all by which penalties and projections of one epoch differ from those of another. */
+  strengths(epoch: number): number[] {
+    return [...this.penalising, ...this.projecting].map(({ config }) =>
+      effectiveLambda(config.lambda, config.schedule, epoch),
+    );
+  }
+
   /** Penalties whose strength is not 0 in `epoch`, in the configuration's order. */
   penalties(epoch: number): Penalty[] {
     return this.penalising.flatMap(({ config, matched }) => {
@@ -180,7 +187,8 @@ function shrinkage(
   skip: Tensor | undefined,
 ): Tensor | number {
   // Parameters that the optimiser has never updated go by the rate alone.
-  const stepSize = optimizer.stepSize(parameter) ?? optimizer.groups[pass]!.lr;
+  const { rate, lr } = optimizer.groups[pass]!;
+  const stepSize = optimizer.stepSize(parameter) ?? rate ?? lr;
   const threshold = typeof stepSize === "number" ? lambda * stepSize : stepSize.mul(lambda);
   return skip ? skip.rsub(1).mul(threshold) : threshold;
 }

@@ -164,7 +164,13 @@ describe("train({ resume })", () => {
   });
 
   test("does not go on after early stopping", async () => {
-    const options = { ...settings, modelConfig: tinyModel(), learningRate: 0, earlyStoppingPatience: 1, maxEpochs: 9 };
+    const options = {
+      ...settings,
+      modelConfig: tinyModel(),
+      learningRate: 1e-30,
+      earlyStoppingPatience: 1,
+      maxEpochs: 9,
+    };
     const { result } = await run({ ...options, experimentName: "early" });
     expect(result).toMatchObject({ status: "early_stopped", epochs: 2 });
     const resumed = await run({ resume: result.directory });
@@ -177,7 +183,7 @@ describe("train({ resume })", () => {
     const same = await run({ resume: result.directory });
     expect(same.result).toMatchObject({ status: "finished", epochs: 1, globalStep: 4 });
     expect(contents(result.last)).toEqual(before);
-    const longer = await run({ resume: result.directory, maxEpochs: 2, overrideOnResume: true });
+    const longer = await run({ resume: result.directory, maxEpochs: 2, allowConfigChange: true });
     expect(longer.result).toMatchObject({ status: "finished", epochs: 2, globalStep: 8 });
   });
 
@@ -198,13 +204,14 @@ describe("train({ resume })", () => {
 
     test("other settings, naming both values", async () => {
       expect(await refusal({ learningRate: 0.5, maxEpochs: 3 })).toBe(
-        `Cannot resume from "${directory}/last.safetensors" with other settings: learningRate is 0.5, the checkpoint had 0.01`,
+        `Cannot resume from "${directory}/last.safetensors" with another configuration:\n  learningRate is 0.5, the checkpoint had 0.01`,
       );
     });
 
     test("another model, listing what does not fit", async () => {
       const modelConfig = parseModelConfig({ ...tinyModel(), convnet: { type: "none" } });
-      const message = await refusal({ modelConfig });
+      expect(await refusal({ modelConfig })).toMatch(/:\n {2}model\.convnet\.type is none, the checkpoint had resnet$/);
+      const message = await refusal({ modelConfig, allowConfigChange: true });
       expect(message).toContain(`Cannot load "${directory}/last.safetensors" into this model: `);
       expect(message).toContain("5 unexpected (convnet.layers.0.main_block.components.conv.conv.weight, ");
       expect(message).toContain("readouts.0.features.weight: [3, 8, 1, 1] in the file, [3, 2, 1, 1] in the model");

@@ -3,6 +3,7 @@
  * Plain states in, plain states out, so that both are part of a checkpoint as they are.
  */
 
+import { type Monitor, type MonitorMode, monitorOf, rankOf } from "./monitor.ts";
 import { checkpointStem } from "./naming.ts";
 
 /** An epoch whose checkpoint is on disk. */
@@ -11,8 +12,10 @@ export interface KeptCheckpoint {
   stem: string;
   /** From 0. */
   epoch: number;
-  /** `val_bps_overall`; null when it was not a number, which ranks below everything. */
+  /** Of the monitored metric; null when it was not a number, which ranks below everything. */
   value: number | null;
+  /** Bits per spike, where another metric is monitored. */
+  valBps?: number;
 }
 
 export interface Retention {
@@ -29,22 +32,30 @@ const KEPT = 3;
 /**
  * Decides about an epoch: while fewer than three are kept it is saved; after that only if it is strictly better than the
  * worst of them, the oldest of those if several are, which it replaces.
+ *
+ * @param value of the monitored metric
  */
-export function retainBest(kept: readonly KeptCheckpoint[], epoch: number, value: number): Retention {
-  const candidate = { stem: checkpointStem(epoch, value), epoch, value: Number.isNaN(value) ? null : value };
+export function retainBest(
+  kept: readonly KeptCheckpoint[],
+  epoch: number,
+  value: number,
+  { metric, mode }: Monitor = monitorOf(),
+): Retention {
+  const stem = checkpointStem(epoch, value, metric);
+  const candidate = { stem, epoch, value: Number.isNaN(value) ? null : value };
   if (kept.length < KEPT) return { kept: [...kept, candidate], saved: candidate, removed: null };
+  const rank = ({ value: own }: KeptCheckpoint) => rankOf(own, mode);
   const worst = kept.reduce((a, b) => (rank(b) < rank(a) ? b : a));
   if (rank(candidate) <= rank(worst)) return { kept: [...kept], saved: null, removed: null };
   return { kept: [...kept.filter((other) => other !== worst), candidate], saved: candidate, removed: worst };
 }
 
 /** The best of the kept checkpoints, the oldest if several are. */
-export function bestKept(kept: readonly KeptCheckpoint[]): KeptCheckpoint | undefined {
-  return kept.reduce<KeptCheckpoint | undefined>((a, b) => (a === undefined || rank(b) > rank(a) ? b : a), undefined);
-}
-
-function rank({ value }: KeptCheckpoint): number {
-  return value ?? Number.NEGATIVE_INFINITY;
+export function bestKept(kept: readonly KeptCheckpoint[], mode: MonitorMode = "max"): KeptCheckpoint | undefined {
+  return kept.reduce<KeptCheckpoint | undefined>(
+    (a, b) => (a === undefined || rankOf(b.value, mode) > rankOf(a.value, mode) ? b : a),
+    undefined,
+  );
 }
 
 /** Where early stopping stands. */
@@ -58,18 +69,20 @@ export interface EarlyStoppingState {
 export interface EarlyStoppingOptions {
   /** Validations without improvement after which training stops; absent: never. */
   patience?: number | undefined;
-  /** By how much a value must exceed the best to count as an improvement. */
+  /** By how much a value must be better than the best to count as an improvement. */
   minDelta?: number;
+  mode?: MonitorMode;
 }
 
 /** The state after one more validation, and whether to stop. A value that is not finite stops at once. */
 export function advanceEarlyStopping(
   { best, stale }: EarlyStoppingState,
   value: number,
-  { patience, minDelta = 0 }: EarlyStoppingOptions,
+  { patience, minDelta = 0, mode = "max" }: EarlyStoppingOptions,
 ): { state: EarlyStoppingState; stop: boolean } {
   if (patience === undefined) return { state: { best, stale }, stop: false };
   if (!Number.isFinite(value)) return { state: { best, stale }, stop: true };
-  if (best === null || value - minDelta > best) return { state: { best: value, stale: 0 }, stop: false };
+  const isBetter = best === null || rankOf(value, mode) - minDelta > rankOf(best, mode);
+  if (isBetter) return { state: { best: value, stale: 0 }, stop: false };
   return { state: { best, stale: stale + 1 }, stop: stale + 1 >= patience };
 }

@@ -18,18 +18,18 @@ import { DEFAULT_MAX_DATASETS, type TrainOptions } from "./options.ts";
 import { checkSessionFits, dataConfig } from "./session-fit.ts";
 
 /**
- * Prepares the sessions of a run, those of the checkpoint where none are named.
+ * Prepares the sessions of a run.
  *
- * @throws UserError when none are named at all, data cannot be prepared or do not fit the model or the checkpoint
+ * @throws UserError when data cannot be prepared or do not fit the model or the checkpoint
  */
 export function prepareSessions(
+  configs: readonly SessionConfig[],
   options: TrainOptions,
   model: ModelConfig,
   checkpoint: ModelFile | undefined,
   store: StimulusStore,
 ): readonly PreparedSession[] {
   const { dataDir, modelConfig, strictData, dataCache } = options;
-  const configs = options.sessions?.map(({ config }) => config) ?? sessionConfigsOf(options, checkpoint);
   checkInputsServed(model, typeof modelConfig === "string" ? modelConfig : "model config", configs);
   const how = { dataDir, store, strict: strictData };
   const prepared =
@@ -48,10 +48,16 @@ export function prepareSessions(
   return prepared;
 }
 
-function sessionConfigsOf(
-  { datasetConfigsPath, maxDatasets = DEFAULT_MAX_DATASETS }: TrainOptions,
+/**
+ * The configurations of a run's sessions, those of the checkpoint where none are named.
+ *
+ * @throws UserError when none are named at all, or a file cannot be read
+ */
+export function sessionConfigsOf(
+  { sessions, datasetConfigsPath, maxDatasets = DEFAULT_MAX_DATASETS }: TrainOptions,
   checkpoint: ModelFile | undefined,
 ): readonly SessionConfig[] {
+  if (sessions !== undefined) return sessions.map(({ config }) => config);
   if (datasetConfigsPath !== undefined) return loadDatasetConfigs(datasetConfigsPath, { maxDatasets }).sessions;
   if (checkpoint !== undefined) return checkpoint.info.sessions.map((session) => dataConfig(session, checkpoint.path));
   throw new UserError("Cannot train: no dataset configuration was given", {

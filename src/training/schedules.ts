@@ -24,7 +24,8 @@ export interface ScheduleOptions {
   etaMin?: number;
 }
 
-const STEP_EPOCHS = 30;
+/** Epochs after which `step` halves the rate, again and again. */
+export const STEP_EPOCHS = 30;
 const STEP_FACTOR = 0.5;
 
 /**

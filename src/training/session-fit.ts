@@ -52,7 +52,7 @@ export function dataConfig({ name, config }: ModelSession, path: string): Sessio
   throw new UserError(
     `Cannot prepare session "${name}" of "${path}": the file does not say how its data are prepared`,
     {
-      hint: "The model was imported without a dataset configuration. Import it again with one.",
+      hint: "Name the dataset configuration it was trained with: --dataset-configs D.yaml, here or when importing it.",
     },
   );
 }

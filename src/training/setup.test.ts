@@ -80,7 +80,7 @@ describe("train() from files", () => {
     );
     rmSync(join(folder, "small_model.yaml"));
     rmSync(join(folder, "dataset.yaml"));
-    const resumed = await train({ resume: directory, maxEpochs: 2, overrideOnResume: true });
+    const resumed = await train({ resume: directory, maxEpochs: 2, allowConfigChange: true });
     expect(resumed).toMatchObject({ status: "finished", epochs: 2, globalStep: 6 });
     writeFileSync(join(folder, "small_model.yaml"), MODEL);
     writeFileSync(join(folder, "dataset.yaml"), DATASET);
@@ -162,6 +162,19 @@ describe("setUpRun()", () => {
     expect(messages[0]).toBe("Session Allen_2022-02-16 has no validation samples and no part in the score");
     expect(metrics.val_bps_overall).toBe(0);
     expect(metrics).not.toHaveProperty("val_loss");
+    rmSync(join(folder, "never"), { recursive: true });
+  });
+
+  test("says which sessions do not fill a batch of their own", () => {
+    const large = { ...inMemory(), batchSize: 280, experimentName: "large" };
+    const own = setUpRun({ ...large, homogeneousBatches: true });
+    // The second session has as many samples as the first.
+    expect(own.warnings.filter((warning) => warning.includes("fewer than a batch"))).toEqual([
+      "Session Allen_2022-02-18 has 235 training samples, fewer than a batch of 280: its batches hold some of them more than once",
+    ]);
+    const mixed = setUpRun(large);
+    expect(mixed.warnings.join()).not.toContain("fewer than a batch");
+    for (const { twin } of [own, mixed]) twin.dispose();
     rmSync(join(folder, "never"), { recursive: true });
   });
 

@@ -27,14 +27,17 @@ import { AuxiliaryLosses } from "./aux-loss.ts";
 import { initializeReadoutBiases } from "./bias-init.ts";
 import { loadTrainingState } from "./checkpoint.ts";
 import { lastCheckpoint, removeUnfinished, resumableCheckpoint } from "./checkpoint-files.ts";
+import { acceptChanges, configChanges } from "./config-changes.ts";
 import { Replica } from "./distributed.ts";
 import { LossScaler } from "./loss-scaling.ts";
 import { loadParameters, type ModelFile, openModelFile } from "./model-file.ts";
 import type { ModelSession } from "./model-info.ts";
 import { inputWarnings } from "./model-inputs.ts";
+import { checkMonitor, monitorOf } from "./monitor.ts";
 import { experimentName, frozenCoreName } from "./naming.ts";
 import { makeOptimizer, parameterGroups } from "./optimizers.ts";
 import {
+  type ChangedSetting,
   DEFAULT_MAX_DATASETS,
   defaultReadEvery,
   resolveSettings,
@@ -42,10 +45,11 @@ import {
   type TrainOptions,
 } from "./options.ts";
 import { freezeOf, freezeParts, openDonor, takeOver } from "./pretrained.ts";
-import { changeHint, keepGlobalBatch, realChanges } from "./process-count.ts";
+import { keepGlobalBatch, realChanges } from "./process-count.ts";
 import { Regularizers } from "./regularizers.ts";
-import { prepareSessions } from "./run-sessions.ts";
+import { prepareSessions, sessionConfigsOf } from "./run-sessions.ts";
 import { freshRunState, type RunState } from "./run-state.ts";
+import { scheduleWarnings } from "./schedule-warnings.ts";
 import { describeSession, inputShape } from "./session-fit.ts";
 import { type LossOptions, TrainingStep } from "./step.ts";
 
@@ -99,11 +103,15 @@ const DROPOUT_STREAM = 2;
 export function setUpRun(options: TrainOptions): Run {
   const { device = "cpu", resume } = options;
   using checkpoint = resume === undefined ? undefined : openModelFile(resumableCheckpoint(resume));
+  if (checkpoint) refuseImported(checkpoint);
   using donor = openDonor(options);
-  const { settings, overridden } = settingsOf({ ...options, freeze: freezeOf(options) }, device, checkpoint);
   const modelConfig = modelConfigOf(options, checkpoint ?? (options.frozenCore === undefined ? undefined : donor));
+  const configs = sessionConfigsOf(options, checkpoint);
+  const { settings, changes } = settingsOf({ ...options, freeze: freezeOf(options) }, device, checkpoint);
+  if (checkpoint) changes.push(...configChanges(checkpoint, modelConfig, configs));
+  const accepted = checkpoint ? acceptChanges(checkpoint.path, changes, options.allowConfigChange) : [];
   const store = openStimulusStore({ memory: options.dataMemory, cacheFolder: options.dataCache });
-  const prepared = prepareSessions(options, modelConfig, checkpoint, store);
+  const prepared = prepareSessions(configs, options, modelConfig, checkpoint, store);
   const place = placeOf(options, settings, checkpoint);
 
   const twin = buildTwin(modelConfig, prepared, settings.seed);
@@ -115,7 +123,7 @@ export function setUpRun(options: TrainOptions): Run {
     freezeParts(twin, settings.freeze);
     run = { ...place, ...assembleRun(twin, prepared, modelConfig, settings, options) };
     if (checkpoint) restore(run, checkpoint, options);
-    run.warnings.unshift(...overridden);
+    run.warnings.unshift(...accepted);
     run.notes.push(...notes);
     if (store.mapped > 0) {
       run.dataBytes -= store.mapped;
@@ -151,6 +159,11 @@ function assembleRun(
   settings: TrainingSettings,
   { device = "cpu", dataOnDevice = "auto", processGroup, readEvery = defaultReadEvery(device) }: TrainOptions,
 ): Omit<Run, "name" | "directory"> {
+  const valBatches = planValidation(prepared, settings);
+  checkMonitor(
+    settings.monitor,
+    prepared.filter(({ val }) => val.length > 0).map(({ session }) => session),
+  );
   const sets = prepared.map(({ train }) => train);
   twin.to({ device });
   const replica = processGroup && new Replica(processGroup, twin);
@@ -175,6 +188,8 @@ function assembleRun(
   };
   const sessions = prepared.map(describeSession);
   const lags = sets[0]!.lags.get("stim")?.lags;
+  const sampler = makeSampler(sets, sessions, settings, replica);
+  const stepsPerEpoch = Math.ceil(sampler.batchesPerEpoch / settings.accumulateGradBatches);
   const report = lags ? lagReport(modelConfig, { lags: [...lags], rateHz: sessions[0]!.frameRate ?? undefined }) : null;
   return {
     settings,
@@ -198,14 +213,14 @@ function assembleRun(
       defer: readEvery > 1,
     }),
     lossOptions,
-    sampler: makeSampler(sets, sessions, settings, replica),
+    sampler,
     trainLoader: new BatchLoader(sets, loaderOptions),
     valLoader: new BatchLoader(
       prepared.map(({ val }) => val),
       loaderOptions,
     ),
     resident,
-    valBatches: planValidation(prepared, settings),
+    valBatches,
     state: freshRunState(settings.maxEpochs),
     replica,
     warnings: [
@@ -220,6 +235,8 @@ function assembleRun(
         .filter(({ val }) => val.length === 0)
         .map(({ session }) => `Session ${session} has no validation samples and no part in the score`),
       ...regularizers.warnings,
+      ...scheduleWarnings(settings, stepsPerEpoch * settings.maxEpochs),
+      ...smallSessions(sets, settings),
     ],
     dataBytes: bytesInMemory(prepared),
     notes: [...(report?.notes ?? [])],
@@ -266,26 +283,27 @@ function makeSampler(
   });
 }
 
+/** Sessions that do not fill a batch of their own. */
+function smallSessions(sets: readonly SampleSet[], { homogeneousBatches, batchSize }: TrainingSettings): string[] {
+  if (!homogeneousBatches) return [];
+  return sets
+    .filter(({ length }) => length > 0 && length < batchSize)
+    .map(
+      ({ session, length }) =>
+        `Session ${session} has ${length} training samples, fewer than a batch of ${batchSize}: ` +
+        "its batches hold some of them more than once",
+    );
+}
+
 function settingsOf(
   options: TrainOptions,
   device: string,
   checkpoint: ModelFile | undefined,
-): { settings: TrainingSettings; overridden: string[] } {
+): { settings: TrainingSettings; changes: ChangedSetting[] } {
   const stored = checkpoint?.info.settings ?? undefined;
   const numProcesses = options.processGroup?.world ?? 1;
-  const { settings, changed: all } = resolveSettings(
-    keepGlobalBatch({ ...options, numProcesses }, stored),
-    device,
-    stored,
-  );
-  const changed = realChanges(all, settings, stored);
-  const overridden = changed.map(({ name, stored, given }) => `${name} is ${given}, the checkpoint had ${stored}`);
-  if (overridden.length > 0 && !options.overrideOnResume) {
-    throw new UserError(`Cannot resume from "${checkpoint!.path}" with other settings: ${overridden.join("; ")}`, {
-      hint: changeHint(changed),
-    });
-  }
-  return { settings, overridden };
+  const { settings, changed } = resolveSettings(keepGlobalBatch({ ...options, numProcesses }, stored), device, stored);
+  return { settings, changes: [...realChanges(changed, settings, stored)] };
 }
 
 function modelConfigOf({ modelConfig }: TrainOptions, checkpoint: ModelFile | undefined): ModelConfig {
@@ -295,6 +313,16 @@ function modelConfigOf({ modelConfig }: TrainOptions, checkpoint: ModelFile | un
   throw new UserError("Cannot train: no model configuration was given", {
     hint: "Pass the path of one: --model-config experiments/model_configs/….yaml",
   });
+}
+
+function refuseImported({ path, info: { imported } }: ModelFile): void {
+  if (imported === null) return;
+  throw new UserError(
+    `Cannot resume from "${path}": it was imported from ${imported.file}, without its training state`,
+    {
+      hint: "Start a new run with what it has learnt: --pretrained-checkpoint, or --frozen-core.",
+    },
+  );
 }
 
 /** Name and folder of the run. A resumed one stays where it was unless told otherwise. */
@@ -346,22 +374,27 @@ function planValidation(
 }
 
 /** Puts a run where the checkpoint's was. */
-function restore(run: Run, { path, info }: ModelFile, { overrideOnResume }: TrainOptions): void {
+function restore(run: Run, { path, info }: ModelFile, { allowConfigChange }: TrainOptions): void {
   const changed = run.sessions.filter(({ data }, i) => data !== info.sessions[i]!.data).map(({ name }) => name);
-  if (changed.length > 0 && !overrideOnResume) {
+  if (changed.length > 0 && !allowConfigChange) {
     throw new UserError(
       `Cannot resume from "${path}": the data of ${changed.join(", ")} are not those it was trained on`,
       {
-        hint: "Restore the data, or allow the change explicitly (override_on_resume).",
+        hint: "Restore the data, or allow the change: --allow-config-change.",
       },
     );
   }
-  run.warnings.push(...changed.map((name) => `The data of ${name} are not those the checkpoint was trained on`));
+  run.warnings.push(
+    ...changed.map((name) => `Accepted change: the data of ${name} are not those the checkpoint was trained on`),
+  );
   const own = { rank: run.replica?.rank, scaler: run.scaler };
   run.state = loadTrainingState<RunState>(path, run.optimizer, run.device, own);
-  if (overrideOnResume) Object.assign(run.state, { plannedEpochs: run.settings.maxEpochs, stoppedEarly: false });
-  // Checkpoints elsewhere are another run's to keep or delete.
-  if (resolve(dirname(path)) !== run.directory) run.state.kept = [];
+  if (allowConfigChange) Object.assign(run.state, { plannedEpochs: run.settings.maxEpochs, stoppedEarly: false });
+  const [before, now] = [monitorOf(info.settings ?? {}), monitorOf(run.settings)];
+  const isComparable = before.metric === now.metric && before.mode === now.mode;
+  // Checkpoints elsewhere are another run's to keep or delete; those chosen by another metric are compared no more.
+  if (resolve(dirname(path)) !== run.directory || !isComparable) run.state.kept = [];
+  if (!isComparable) run.state.earlyStopping = freshRunState(0).earlyStopping;
   const { epoch, batch } = run.state;
   run.sampler.restore({ epoch, batch: Math.min(batch, run.sampler.batchesPerEpoch) });
 }

@@ -15,8 +15,11 @@ const sessions = tinySessions();
 export const tinyLoader = new BatchLoader(sessions.map(({ train }) => train));
 const [, second, third] = tinyLoader.offsets;
 
-/** Two samples of the first session, two of the second, one of the third. */
-export const TINY_PLAN: readonly number[] = [3, second! + 8, 40, third!, second! + 1];
+/** Two samples of the first session, two of the second, one of the third; others for other `shift`s. */
+export function tinyPlan(shift: number): number[] {
+  return [3, second! + 8, 40, third!, second! + 1].map((index) => index + shift);
+}
+export const TINY_PLAN: readonly number[] = tinyPlan(0);
 
 export type TinyStepOptions = Partial<Omit<TrainingStepOptions, "optimizer">>;
 
@@ -26,8 +29,12 @@ export class TinyStep {
   readonly optimizer: Optimizer;
   readonly step: TrainingStep;
 
-  constructor({ optimizer = "adamw", ...options }: TinyStepOptions & { optimizer?: OptimizerKind } = {}) {
-    const config = tinyModel({ dropout: 0 });
+  constructor({
+    optimizer = "adamw",
+    dropout = 0,
+    ...options
+  }: TinyStepOptions & { optimizer?: OptimizerKind; dropout?: number } = {}) {
+    const config = tinyModel({ dropout });
     const regularization = config.regularization.filter(({ type }) => optimizer === "adamw" || type !== "proximal_l1");
     this.twin = buildModel(
       config,

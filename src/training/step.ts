@@ -22,7 +22,6 @@ import {
   scope,
   stack,
   type Tensor,
-  tensor,
   zeros,
 } from "../torch/index.ts";
 import type { AuxiliaryLosses } from "./aux-loss.ts";
@@ -138,6 +137,17 @@ export interface TrainingStepOptions extends LossOptions {
   defer?: boolean;
 }
 
+/** A batch, and the update that followed if it was the last of its accumulation window. */
+export interface StartedStep {
+  batch: Reading<BatchReport>;
+  update: Reading<UpdateReport> | null;
+}
+
+/** A batch with its update. */
+export interface WholeStep extends StartedStep {
+  update: Reading<UpdateReport>;
+}
+
 /** Trains a twin: {@link backward} for every batch, {@link update} after the last batch of an accumulation window. */
 export class TrainingStep {
   /** Whether reports come later than what they report. */
@@ -170,8 +180,52 @@ export class TrainingStep {
 
   /** {@link update} whose report may come later. */
   startUpdate(epoch: number): Reading<UpdateReport> {
+    this.prepareUpdate();
     return scope(() => (this.deferred ? this.updateOnDevice(epoch) : this.updateOnHost(epoch)));
   }
+
+  /** {@link startBackward}, and {@link startUpdate} if it `isLast` of its window. */
+  start(groups: readonly SessionBatch[], epoch: number, isLast: boolean): StartedStep {
+    return { batch: this.startBackward(groups, epoch), update: isLast ? this.startUpdate(epoch) : null };
+  }
+
+  // --- a step that is recorded, see graphed-step.ts --------------------------------------------------------------------
+
+  /** The part of an update that is the host's: numbers that differ from step to step go to the device. */
+  prepareUpdate(): void {
+    if (this.deferred) this.options.optimizer.sendRates();
+  }
+
+  /**
+   * A whole step but {@link prepareUpdate}. Where it is recorded, it may be done again with other values in the same tensors
+   * as long as {@link constants} stays the same.
+   *
+   * @throws RangeError unless deferred
+   */
+  startOnDevice(groups: readonly SessionBatch[], epoch: number): WholeStep {
+    if (!this.deferred) throw new RangeError("Cannot leave a step to the device: the host decides in it");
+    return {
+      batch: scope(() => this.backwardOnDevice(groups, epoch)),
+      update: scope(() => this.updateOnDevice(epoch)),
+    };
+  }
+
+  /** All by which the steps of two epochs differ, given the same batch: which penalties there are, what can be shrunk how. */
+  constants(epoch: number): string {
+    const { optimizer, regularizers } = this.options;
+    return JSON.stringify([optimizer.state.size, regularizers.strengths(epoch)]);
+  }
+
+  /** Forgets a step that was begun and failed. */
+  abandon(): void {
+    const { auxiliary, scaler } = this.options;
+    clearGrads(this.parameters);
+    auxiliary?.drop();
+    scaler?.abandon();
+    this.dispose();
+  }
+
+  // --- what a step does ------------------------------------------------------------------------------------------------
 
   private backwardOnHost(groups: readonly SessionBatch[], epoch: number): Reading<BatchReport> {
     const { twin, regularizers, weighSamples = false, replica } = this.options;
@@ -251,8 +305,9 @@ export class TrainingStep {
     const any = this.anyFinite ? ops.maximum(this.anyFinite, finite.amax()) : finite.amax();
     this.anyFinite?.dispose();
     this.anyFinite = any.keep();
-    const samples = Float32Array.from(groups, samplesOf);
-    const weights = weighSamples ? finite.mul(tensor(samples, [samples.length], { device })) : finite;
+    const weights = weighSamples
+      ? stack(ops._foreach_mul.ScalarList(ops.unbind.int(finite), groups.map(samplesOf)))
+      : finite;
     const shares = weights.div(weights.sum().clamp(1));
     const zero = zeros([], { device });
     ops.where.self(mask, each, zero).mul(shares).sum().backward();

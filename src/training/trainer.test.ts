@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openSafetensors } from "../formats/safetensors.ts";
 import { setNumThreads, tensorStats } from "../torch/index.ts";
+import { bestCheckpoint } from "./checkpoint-files.ts";
 import type { EpochEvent, StepEvent } from "./events.ts";
 import { loadTwin } from "./model-file.ts";
 import type { TrainOptions } from "./options.ts";
@@ -82,7 +83,7 @@ describe("train()", () => {
   });
 
   test("starts every unit at its mean rate", async () => {
-    const { last } = await run("rates", { maxEpochs: 1, learningRate: 0 });
+    const { last } = await run("rates", { maxEpochs: 1, learningRate: 1e-30 });
     const { twin } = loadTwin(last);
     const bias = twin.stateDict().get("readouts.1.bias")!.toTypedArray() as Float32Array;
     const { robs, units } = tinySessions()[1]!.train.arrays(0);
@@ -197,14 +198,43 @@ describe("train()", () => {
   });
 
   test("stops early, with the checkpoint of that epoch", async () => {
-    const { status, epochs } = await run("early", { learningRate: 0, earlyStoppingPatience: 2, maxEpochs: 9 });
+    const { status, epochs } = await run("early", { learningRate: 1e-30, earlyStoppingPatience: 2, maxEpochs: 9 });
     expect([status, epochs]).toEqual(["early_stopped", 3]);
+  });
+
+  test("keeps the checkpoints that the monitored metric calls best, and stops by it", async () => {
+    const losses: number[] = [];
+    const onEpoch = ({ metrics }: EpochEvent) => void losses.push(metrics["val_loss/Allen"]!);
+    const options = { monitor: "val_loss/Allen", maxEpochs: 5, onEpoch };
+    const { best, directory } = await run("monitored", options);
+    const epoch = losses.indexOf(Math.min(...losses));
+    expect(best).toMatchObject({ epoch, monitor: "val_loss/Allen", value: losses[epoch] });
+    expect(best!.path).toBe(join(directory, `epoch=0${epoch}-val_loss_Allen=${losses[epoch]!.toFixed(4)}.safetensors`));
+    expect(bestCheckpoint(directory)).toBe(best!.path);
+    // The other way round the first epoch is the best, and nothing after it improves.
+    const wrongWay = { ...options, monitorMode: "max", earlyStoppingPatience: 2, maxEpochs: 9 } as const;
+    const { status, epochs, best: worst } = await run("monitored-max", wrongWay);
+    expect([status, epochs, worst!.epoch]).toEqual(["early_stopped", 3, 0]);
+    // With what is monitored, what was best so far means nothing any more.
+    const changed = { resume: directory, monitor: "train_loss_epoch", maxEpochs: 6, allowConfigChange: true };
+    const resumed = await train({ ...changed, sessions: tinySessions() });
+    expect(resumed.best).toMatchObject({ epoch: 5, monitor: "train_loss_epoch" });
+    expect(readdirSync(directory).filter((file) => file.startsWith("epoch="))).toHaveLength(8);
+  });
+
+  test("refuses to monitor what there is not, before anything is written", async () => {
+    await expect(run("unknown", { monitor: "val_bps" })).rejects.toThrow(
+      'Cannot monitor "val_bps": there is no such metric after every epoch. There are val_bps_overall, val_loss, ' +
+        "train_loss_epoch, val_bps/Allen, val_bps/Logan, val_bps/Allen_2022-02-16,",
+    );
+    expect(existsSync(join(folder, "unknown"))).toBe(false);
   });
 
   test("halves the rate on a plateau", async () => {
     const rates: number[] = [];
     const onStep = ({ batch, learningRate }: StepEvent) => void (batch === 0 && rates.push(learningRate));
-    await run("plateau", { lrScheduler: "plateau", learningRate: 1e-12, maxEpochs: 7, stepsPerEpoch: 2, onStep });
+    const plateau = { lrScheduler: "plateau", warmupEpochs: undefined, learningRate: 1e-12 } as const;
+    await run("plateau", { ...plateau, maxEpochs: 7, stepsPerEpoch: 2, onStep });
     expect(rates).toEqual([1e-12, 1e-12, 1e-12, 1e-12, 1e-12, 5e-13, 5e-13]);
   });
 
@@ -232,7 +262,8 @@ describe("train()", () => {
 
   test("fits the schedule into a time budget and stops at it", async () => {
     const epochs: EpochEvent[] = [];
-    const options: TrainOptions = { maxEpochs: 9999, lrScheduler: "cosine", onEpoch: (event) => epochs.push(event) };
+    const schedule = { maxEpochs: 9999, lrScheduler: "cosine", warmupEpochs: undefined } as const;
+    const options: TrainOptions = { ...schedule, onEpoch: (event) => epochs.push(event) };
     const { epochs: done, status } = await run("budget", { ...options, timeBudgetMinutes: 0.01 });
     expect(["finished", "out_of_time"]).toContain(status);
     expect(done).toBeLessThan(9999);

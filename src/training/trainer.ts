@@ -11,7 +11,9 @@ import { setImmediate } from "node:timers/promises";
 import { LostProcessError, releaseMemory, scope } from "../torch/index.ts";
 import { saveCheckpoint } from "./checkpoint.ts";
 import { lastCheckpoint, statePath } from "./checkpoint-files.ts";
+import { chooseStepRunner, type StepRunner } from "./graphed-step.ts";
 import { HealthCheck, withMemoryAdvice } from "./health.ts";
+import { DEFAULT_MONITOR, monitorOf } from "./monitor.ts";
 import { explainNonFinite } from "./non-finite.ts";
 import { defaultReadEvery, type TrainOptions } from "./options.ts";
 import { type Reading, readTogether } from "./reading.ts";
@@ -34,8 +36,8 @@ export interface TrainResult {
   directory: string;
   /** Path of the checkpoint to resume from. */
   last: string;
-  /** The best checkpoint by `val_bps_overall`, or null when no epoch was completed. */
-  best: { path: string; epoch: number; valBps: number | null } | null;
+  /** The best checkpoint by the monitored metric, or null when no epoch was completed. */
+  best: BestCheckpoint | null;
   /** Epochs completed, validation included. */
   epochs: number;
   /** Optimiser steps completed. */
@@ -46,6 +48,17 @@ export interface TrainResult {
   droppedLosses: number;
   /** Optimiser steps that were left out because a gradient was not finite. */
   skippedUpdates: number;
+}
+
+/** The checkpoint that a run has found to be the best. Values are null where they are not numbers. */
+export interface BestCheckpoint {
+  path: string;
+  epoch: number;
+  /** Tracker key of the metric that decided. */
+  monitor: string;
+  value: number | null;
+  /** Bits per spike over all sessions. */
+  valBps: number | null;
 }
 
 /** Why a run may stop before its end, the stronger reason last. */
@@ -104,6 +117,7 @@ class Trainer {
   private readonly log: RunLog;
   private readonly health: HealthCheck;
   private readonly readEvery: number;
+  private readonly step: StepRunner;
   /** Steps whose numbers are still on the device. */
   private readonly unread: UnreadStep[] = [];
   /** When this process began, and when the current epoch did; milliseconds. */
@@ -120,6 +134,9 @@ class Trainer {
     this.log = new RunLog(run.state, options.trackers ?? [], options.onEvent);
     this.health = new HealthCheck(options.badStepLimit);
     this.readEvery = options.readEvery ?? defaultReadEvery(run.device);
+    this.step = chooseStepRunner(run, options, (message) => {
+      if (this.leads) this.log[options.cudaGraphs === "on" ? "warn" : "note"](message);
+    });
   }
 
   async run(): Promise<TrainResult> {
@@ -143,7 +160,7 @@ class Trainer {
 
   /** Trains to the end of the epoch; false when stopped before. */
   private async trainEpoch(): Promise<boolean> {
-    const { state, sampler, settings, trainLoader, step, replica } = this.job;
+    const { state, sampler, settings, trainLoader, replica } = this.job;
     const { batchesPerEpoch } = sampler;
     const { accumulateGradBatches, warmupPerStep, warmupEpochs } = settings;
     const { epoch } = state;
@@ -158,12 +175,11 @@ class Trainer {
       if (warmupPerStep && epoch < warmupEpochs) this.setRates(epoch + (state.batch + 1) / batchesPerEpoch);
 
       const plan = sampler.next();
-      const batch = withMemoryAdvice(this.job.device, plan.length, () =>
-        scope(() => step.startBackward(trainLoader.load(plan).groups, epoch)),
-      );
       state.batch++;
       const isUpdate = state.batch % accumulateGradBatches === 0 || state.batch === batchesPerEpoch;
-      const update = isUpdate ? step.startUpdate(epoch) : null;
+      const { batch, update } = withMemoryAdvice(this.job.device, plan.length, () =>
+        scope(() => this.step.start(trainLoader.load(plan).groups, epoch, isUpdate)),
+      );
       const learningRate = this.job.optimizer.groups.at(-1)!.lr;
       this.unread.push({ plan, batch, update, place: { epoch, batch: state.batch - 1 }, learningRate });
       if (this.unread.length >= this.readEvery || this.mayNeedSaving()) this.readSteps();
@@ -176,6 +192,7 @@ class Trainer {
   /** Frees what nobody will read any more. */
   dispose(): void {
     for (const { batch, update } of this.unread.splice(0)) for (const reading of [batch, update]) reading?.dispose();
+    this.step.dispose();
   }
 
   /** Reads what the device has put out since the last time, and does what follows from it, step by step. */
@@ -222,19 +239,24 @@ class Trainer {
    * @param isWhole whether this process trained the epoch from its first batch
    */
   private endEpoch(validation: Record<string, number>, isWhole: boolean): void {
-    const { state, settings, directory } = this.job;
+    const { state, settings, directory, replica } = this.job;
     const { epoch } = state;
-    const valBps = validation.val_bps_overall ?? Number.NaN;
     const metrics = this.log.logEpoch(validation);
+    const monitor = monitorOf(settings);
+    const own = metrics[monitor.metric] ?? Number.NaN;
+    // Means over training batches are each process's own.
+    const value = replica?.leading(own) ?? own;
 
     if (settings.lrScheduler === "plateau") {
       state.plateau = advancePlateau(state.plateau, validation.val_loss ?? Number.NaN);
     }
-    const early = advanceEarlyStopping(state.earlyStopping, valBps, {
+    const early = advanceEarlyStopping(state.earlyStopping, value, {
       patience: settings.earlyStoppingPatience ?? undefined,
       minDelta: settings.earlyStoppingMinDelta,
+      mode: monitor.mode,
     });
-    const { kept, saved, removed } = retainBest(state.kept, epoch, valBps);
+    const { kept, saved, removed } = retainBest(state.kept, epoch, value, monitor);
+    if (saved && monitor.metric !== DEFAULT_MONITOR) saved.valBps = validation[DEFAULT_MONITOR];
     const seconds = (performance.now() - this.epochStartedAt) / 1000;
     state.earlyStopping = early.state;
     state.stoppedEarly = early.stop;
@@ -346,19 +368,27 @@ class Trainer {
   }
 
   private result(status: TrainResult["status"]): TrainResult {
-    const { state, directory } = this.job;
-    const best = bestKept(state.kept);
+    const { state } = this.job;
     return {
       status,
-      directory,
-      last: lastCheckpoint(directory),
-      best: best ? { path: join(directory, `${best.stem}.safetensors`), epoch: best.epoch, valBps: best.value } : null,
+      directory: this.job.directory,
+      last: lastCheckpoint(this.job.directory),
+      best: this.best(),
       epochs: state.epoch,
       globalStep: state.globalStep,
       metrics: state.metrics,
       droppedLosses: state.droppedLosses,
       skippedUpdates: state.skippedUpdates,
     };
+  }
+
+  private best(): BestCheckpoint | null {
+    const { state, settings, directory } = this.job;
+    const { metric, mode } = monitorOf(settings);
+    const best = bestKept(state.kept, mode);
+    if (best === undefined) return null;
+    const { stem, epoch, value, valBps = value } = best;
+    return { path: join(directory, `${stem}.safetensors`), epoch, monitor: metric, value, valBps };
   }
 }
 

@@ -221,7 +221,9 @@ describe("a checkpoint", () => {
 
   test("of another model is refused with the names and shapes that differ", async () => {
     writeFileSync(join(folder, "other.yaml"), readFileSync(MODEL, "utf8").replace("channels: [8]", "channels: [6]"));
-    const message = await refusal(run(`train --device cpu --resume ${base()} --model-config other.yaml`));
+    const message = await refusal(
+      run(`train --device cpu --resume ${base()} --model-config other.yaml --allow-config-change`),
+    );
     expect(message).toContain(`Cannot load "${join(base(), "last.safetensors")}" into this model: `);
     expect(message).toContain("readouts.0.features.weight: [6, 16, 1, 1] in the file, [6, 12, 1, 1] in the model");
     expect(message).toContain("hint: It was trained with another model configuration");
@@ -245,14 +247,17 @@ describe("a checkpoint", () => {
       'Cannot load "damaged/last.safetensors": its description is damaged',
     );
     const torch = join(FORMATS, "checkpoint/checkpoint_tiny.ckpt");
-    expect(await refusal(run(`eval --device cpu --checkpoint ${torch}`))).toContain("it is a PyTorch file\nhint: ");
+    expect(await refusal(run(`inspect checkpoint ${torch}`))).toContain("it is a PyTorch file\nhint: ");
+    expect(await refusal(run(`eval --device cpu --checkpoint ${torch}`))).toMatch(
+      /the file does not say how its data are prepared\nhint: .* --dataset-configs/,
+    );
   });
 
   test("survives a full disk, and the run goes on from it", async () => {
     cpSync(base(), join(folder, "full"), { recursive: true });
     const last = () => ["last.safetensors", "last.state.safetensors"].map((n) => readFileSync(join(folder, "full", n)));
     const before = last();
-    const resume = "train --device cpu --resume full --max-epochs 2 --override-on-resume";
+    const resume = "train --device cpu --resume full --max-epochs 2 --allow-config-change";
     const options = `--import ${FULL_DISK}`;
     const free = String(before[0]!.length + before[1]!.length);
     const message = await refusal(run(resume, { NODE_OPTIONS: options, VISIONCORE_FREE_BYTES: free }));

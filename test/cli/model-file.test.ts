@@ -115,18 +115,18 @@ test("a parameter damaged in one bit is refused, by eval, inspect and export", a
 
 describe("recordings", () => {
   /** The recordings of the first session with a column changed, in a folder of their own. */
-  function changed(name: string, key: string, change: (array: NdArray) => NdArray): void {
+  function changed(name: string, keys: readonly string[], change: (array: NdArray) => NdArray): void {
     for (const type of ["backimage", "gaborium", "gratings"]) {
       const source = openRecording(join(folder, "data", SESSIONS[0]), type)!;
       const columns = source
         .keys()
-        .map((column) => [column, column === key ? change(source.get(column)) : source.get(column)] as const);
+        .map((column) => [column, keys.includes(column) ? change(source.get(column)) : source.get(column)] as const);
       writeRecording(join(folder, name, SESSIONS[0]), new Recording(type, columns, source.metadata));
     }
   }
 
   test("of another frame size are refused with both sizes", async () => {
-    changed("cropped", "stim", ({ dtype, shape, data }) => {
+    changed("cropped", ["stim"], ({ dtype, shape, data }) => {
       const [frames, height, width] = shape as [number, number, number];
       const kept = (data as Uint8Array).filter((_, i) => i % width < width - 2);
       return { dtype, shape: [frames, height, width - 2], data: kept };
@@ -136,19 +136,19 @@ describe("recordings", () => {
     );
   });
 
-  test("with fewer units are refused with the units that are missing", async () => {
-    changed("fewer", "robs", ({ dtype, shape, data }) => {
+  test("with fewer units are scored for those, and the missing ones are listed", async () => {
+    changed("fewer", ["robs", "true_rates"], ({ dtype, shape, data }) => {
       const [frames, units] = shape as [number, number];
       const kept = (data as Float32Array).filter((_, i) => i % units < 4);
       return { dtype, shape: [frames, 4], data: kept };
     });
-    expect(await refusal(`${evaluate} --data-dir ../fewer`)).toMatch(
-      /Cannot select units 4, 5 of recording .*: it has units 0 to 3/,
-    );
+    const { stdout, stderr } = await succeed(`${evaluate} --data-dir ../fewer --sessions ${SESSIONS[0]}`);
+    expect(stderr).toContain(`warning: ${SESSIONS[0]}: the data have no unit 4, 5 of the twin; 4 are scored`);
+    expect(stdout).toMatch(/^Synth_2024-01-01 +4 /m);
   });
 
   test("that are others of the same shape are scored, with a warning", async () => {
-    changed("other", "robs", ({ dtype, shape, data }) => ({
+    changed("other", ["robs"], ({ dtype, shape, data }) => ({
       dtype,
       shape,
       data: (data as Float32Array).map((count) => count + 1),

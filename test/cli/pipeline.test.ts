@@ -76,30 +76,47 @@ describe("synth, inspect, train", () => {
 
   test("eval scores the best checkpoint and writes every unit", async () => {
     const table = await succeed("eval", "--device", "cpu", "--checkpoint", "checkpoints/whole", "--out", "scores.csv");
-    expect(table).toMatch(/^session +units +silent +frames +mean bits\/spike +median +true rates +reached\n/);
-    expect(table).toMatch(/^Synth_2024-01-01 +6 +\d+ +\d+ +-?\d\.\d{4}/m);
+    expect(table).toMatch(/^mean \(median\) +units +bits per spike +bits per spike of the true rates/);
+    expect(table).toMatch(/^Synth_2024-01-01 +6 +-?\d\.\d{4} \(-?\d\.\d{4}\)/m);
     const csv = readFileSync(join(folder, "scores.csv"), "utf8").trim().split("\n");
     expect(csv).toHaveLength(7);
-    expect(csv[1]).toMatch(/^Synth_2024-01-01,0,-?[\d.e-]+,-?[\d.e-]+$/);
+    expect(csv[0]).toMatch(/^session,unit,bps,bps_true_rates,.*ccnorm,ccnorm_low,ccnorm_high,ccmax/);
+    expect(csv[1]).toMatch(/^Synth_2024-01-01,0,-?[\d.e-]+,-?[\d.e-]+,/);
     const json = JSON.parse(await succeed("eval", "--device", "cpu", "--checkpoint", "checkpoints/whole", "--json"));
-    expect(json.checkpoint).toContain("val_bps_overall=");
+    expect(json.checkpoint.path).toContain("val_bps_overall=");
     expect(json.sessions[0].units).toHaveLength(6);
-    const { mean, oracle } = json.summary[0];
-    expect(mean).toBeLessThan(oracle);
+    expect(json.sessions[0].analyses.qc.status).toBe("missing");
+    const { bps, bps_true_rates: truth } = json.sessions[0].summary;
+    expect(bps.mean).toBeLessThan(truth.mean);
+    expect(existsSync(join(folder, "checkpoints", "whole", "evaluation"))).toBe(true);
   });
 
-  test("eval gives correlations where they are asked for", async () => {
+  test("eval gives what it is asked for, and lists what there is", async () => {
     const args = ["eval", "--device", "cpu", "--checkpoint", "checkpoints/whole", "--analyses"];
-    const table = await succeed(...args, "bps,correlation", "--out", "both.csv");
-    expect(table).toMatch(/true rates +reached +mean correlation +median\n/);
-    const [header, first] = readFileSync(join(folder, "both.csv"), "utf8").split("\n");
-    expect(header).toBe("session,unit,bits_per_spike,true_rates_bits_per_spike,correlation");
-    expect(first).toMatch(/^Synth_2024-01-01,0,-?[\d.e-]+,-?[\d.e-]+,-?[\d.e-]+$/);
+    await succeed(...args, "bps,correlation", "--out", "both.csv");
+    const [header] = readFileSync(join(folder, "both.csv"), "utf8").split("\n");
+    expect(header).toMatch(/^session,unit,bps,.*correlation_backimage/);
     const json = JSON.parse(await succeed(...args, "correlation", "--json"));
-    expect(Object.keys(json.sessions[0].units[0])).toEqual(["unit", "correlation"]);
-    const unknown = await runCli([...args, "corr"], { cwd: folder });
+    expect(Object.keys(json.sessions[0].units[0])).toEqual(expect.arrayContaining(["unit", "correlation_backimage"]));
+    const unknown = await runCli([...args, "corelation"], { cwd: folder });
     expect(unknown.status).toBe(1);
-    expect(unknown.stderr).toContain('"corr" is not one of bps, correlation');
+    expect(unknown.stderr).toContain('There is no analysis "corelation"');
+    expect(unknown.stderr).toContain('Did you mean "correlation"?');
+    expect(await succeed("eval", "--list")).toMatch(/^ccnorm +noise-corrected correlation/m);
+  });
+
+  test("compare puts checkpoints and baselines into one table", async () => {
+    const paths = ["checkpoints/whole", "checkpoints/whole/last.safetensors"];
+    const args = ["compare", ...paths, "--device", "cpu", "--baselines", "mean-rate,psth", "--out", "table.csv"];
+    const table = await succeed(...args);
+    expect(table).toMatch(/^mean \(median\) +bits per spike, validation/);
+    for (const name of [...paths, "mean-rate", "psth"]) expect(table).toContain(`\n${name} `);
+    expect(table).toMatch(/1 sessions, 6 units, \d+ validation samples, \d+ samples of repeats/);
+    const rows = readFileSync(join(folder, "table.csv"), "utf8").trim().split("\n");
+    expect(rows).toHaveLength(1 + 4 * 6);
+    const wrong = await runCli(["compare", paths[0]!, "--baselines", "gml"], { cwd: folder });
+    expect(wrong.status).toBe(1);
+    expect(wrong.stderr).toContain('"gml" is not one of mean-rate, psth, lnp, glm, gabor-energy');
   });
 
   test("eval says what is wrong with a checkpoint", async () => {
@@ -131,7 +148,7 @@ describe("synth, inspect, train", () => {
     expect(stopped.stdout).toMatch(/^interrupted after \d+ epochs/);
     const command = /npx visioncore (train --resume .*)/.exec(stopped.stderr)![1]!.split(" ");
     const epochs = Number(/interrupted after (\d+)/.exec(stopped.stdout)![1]) + 2;
-    await succeed(...command, "--max-epochs", String(epochs), "--override-on-resume");
+    await succeed(...command, "--max-epochs", String(epochs), "--allow-config-change");
     await succeed(...training("straight"), "--max-epochs", String(epochs));
     const run = (name: string) => weights(join(folder, "checkpoints", name, "last.safetensors"));
     expect(run("stopped")).toEqual(run("straight"));

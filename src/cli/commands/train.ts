@@ -3,17 +3,32 @@
  */
 import { relative } from "node:path";
 import type { Command } from "commander";
+import { DEFAULT_MONITOR } from "../../training/monitor.ts";
 import { rankFromEnvironment } from "../../training/ranks.ts";
-import type { TrainResult } from "../../training/trainer.ts";
+import type { BestCheckpoint, TrainResult } from "../../training/trainer.ts";
 import { describeCommand } from "../command.ts";
 import { chooseDevice } from "../device.ts";
 import { withInterrupt } from "../interrupt.ts";
 import { launch } from "../launch.ts";
-import { deviceOfRank, followLauncher, joinProcesses, processesWanted } from "../launched.ts";
+import {
+  checkProcessFlags,
+  deviceOfRank,
+  followLauncher,
+  joinProcesses,
+  LAUNCHER_VARIABLE,
+  processesWanted,
+} from "../launched.ts";
 import { ProgressLine } from "../progress.ts";
 import { referenceFlagNotes } from "../reference-flags.ts";
 import { note, print, printJson } from "../terminal.ts";
-import { addTrainFlags, resumeCommand, type TrainFlags, trackingOptions, trainOptions } from "../train-flags.ts";
+import {
+  addTrainFlags,
+  resumeCommand,
+  type TrainFlags,
+  trackingNotes,
+  trackingOptions,
+  trainOptions,
+} from "../train-flags.ts";
 
 /** The `train` command. */
 export function trainCommand(): Command {
@@ -28,13 +43,15 @@ export function trainCommand(): Command {
 }
 
 async function runTrain(flags: TrainFlags, command: Command): Promise<void> {
-  for (const sentence of referenceFlagNotes(command)) note(sentence);
+  const isFirst = process.env[LAUNCHER_VARIABLE] === undefined;
+  for (const sentence of [...referenceFlagNotes(command), ...trackingNotes(flags)]) if (isFirst) note(sentence);
   const rank = rankFromEnvironment(process.env);
   const trains = !flags.printConfig && !flags.dryRun;
   if (rank === undefined && trains) {
     const processes = processesWanted(flags) ?? (await processesBefore(flags));
     if (processes > 1) return launch({ processes, port: flags.masterPort });
   }
+  if (trains) checkProcessFlags(flags, rank);
   followLauncher();
   const { cudaDeviceCount } = await import("../../torch/index.ts");
   const { parsePrecision } = await import("../../training/options.ts");
@@ -90,11 +107,15 @@ function report(result: TrainResult, flags: TrainFlags): void {
   };
   print(`${how[status]} after ${epochs} epochs, ${globalStep} steps`);
   if (best !== null) {
-    const score = best.valBps === null ? "no score" : `${best.valBps.toFixed(4)} bits/spike`;
-    print(`best  ${score} in epoch ${best.epoch + 1}  ${where(best.path)}`);
+    print(`best  ${scoreOf(best)} in epoch ${best.epoch + 1}  ${where(best.path)}`);
   }
   print(`last  ${where(last)}`);
   if (status === "interrupted" || status === "out_of_time") {
     note(`Go on with:\n  ${resumeCommand(where(directory), flags)}`);
   }
+}
+
+function scoreOf({ monitor, value, valBps }: BestCheckpoint): string {
+  const score = valBps === null ? "no score" : `${valBps.toFixed(4)} bits/spike`;
+  return monitor === DEFAULT_MONITOR ? score : `${monitor} ${value?.toFixed(4) ?? "no number"}, ${score}`;
 }

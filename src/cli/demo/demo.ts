@@ -1,19 +1,21 @@
 /**
  * @file The demo: a synthetic population, a twin of it, its scores and a report, with progress on the screen.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, join, relative } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { join, relative } from "node:path";
 import { synthesize } from "../../data/synthetic/population.ts";
+import type { AnalysisName } from "../../eval/analyses/index.ts";
+import { evaluateModelMultidataset } from "../../eval/evaluate.ts";
+import { loadModel } from "../../eval/load-model.ts";
 import { makeFolder } from "../../formats/folder.ts";
-import { writeReport } from "../../report/report.ts";
-import { METRICS_FILE, readMetrics } from "../../tracking/jsonl.ts";
+import { writeEvaluationReport } from "../../report/evaluation-report.ts";
+import type { Section } from "../../report/figure.ts";
 import type { TrainingSettings } from "../../training/options.ts";
 import type { TrainResult } from "../../training/trainer.ts";
 import type { ProgressLine } from "../progress.ts";
-import { formatDuration } from "../quantities.ts";
+import { reportContext } from "../report-context.ts";
 import { runTraining } from "../run-training.ts";
-import { demoReport, overallScores } from "./report-data.ts";
-import { type Evaluation, evaluateDemo } from "./score.ts";
+import { type OverallScores, overallScores } from "./overall-scores.ts";
 
 /** What the demo trains with, chosen for a good score within minutes on two cores. */
 const SETTINGS = {
@@ -26,6 +28,18 @@ const SETTINGS = {
   warmupEpochs: 1,
   warmupPerStep: true,
 } as const satisfies Partial<TrainingSettings>;
+
+/** All but quality control, which simulated neurons do not need, and covariance, which takes as long as all others together. */
+const DEMO_ANALYSES: readonly AnalysisName[] = [
+  "bps",
+  "correlation",
+  "ccnorm",
+  "ceilings",
+  "saccade",
+  "sta",
+  "gratings",
+  "mei",
+];
 
 /** Options of {@link runDemo}. */
 export interface DemoOptions {
@@ -48,8 +62,7 @@ export interface DemoResult {
   readonly training: TrainResult;
   /** Path of the report; null when training was interrupted. */
   readonly report: string | null;
-  /** Mean over units, in bits per spike, and as a part of what the true rates reach. */
-  readonly scores: ReturnType<typeof overallScores> | null;
+  readonly scores: OverallScores | null;
 }
 
 /**
@@ -62,7 +75,6 @@ export async function runDemo(options: DemoOptions, line: ProgressLine): Promise
   const dataset = await population(join(directory, "data"), options, line);
   const runs = join(directory, "runs");
   const experimentName = nextRun(runs);
-  const startedAt = performance.now();
   const training = await runTraining(
     {
       ...SETTINGS,
@@ -78,13 +90,41 @@ export async function runDemo(options: DemoOptions, line: ProgressLine): Promise
     },
     line,
   );
-  const trainingTime = formatDuration((performance.now() - startedAt) / 1000);
   if (training.status === "interrupted") return { training, report: null, scores: null };
+  return { training, ...(await evaluateDemo(training, dataset, options, line)) };
+}
 
-  const evaluation = await score(training.best?.path ?? training.last, { device, signal }, line);
-  const report = join(directory, "report.html");
-  writeReport(report, demoReport({ ...words(options, training, evaluation, dataset, trainingTime), ...evaluation }));
-  return { training, report, scores: overallScores(evaluation.sessions) };
+/** Scores the twin and writes the report. */
+async function evaluateDemo(
+  { best, last, epochs }: TrainResult,
+  dataset: string,
+  options: DemoOptions,
+  line: ProgressLine,
+): Promise<Pick<DemoResult, "report" | "scores">> {
+  const { device, signal, directory } = options;
+  const model = await loadModel({ checkpoint: best?.path ?? last, device });
+  try {
+    const evaluation = await evaluateModelMultidataset({
+      model,
+      analyses: DEMO_ANALYSES,
+      // With four sessions as many images as the report shows.
+      meiUnits: 3,
+      device,
+      signal,
+      cacheDir: join(model.folder, "evaluation"),
+      onProgress: ({ session, done, total, activity }) =>
+        line.update({ label: `${session}: ${activity}`, done, total, details: [] }),
+    });
+    line.clear();
+    const { html } = writeEvaluationReport(directory, evaluation, {
+      title: "A twin of the demo population",
+      ...reportContext(model),
+      more: [reproduction(options, dataset, epochs)],
+    });
+    return { report: html, scores: overallScores(evaluation) };
+  } finally {
+    model.twin.dispose();
+  }
 }
 
 /** Path of the population's dataset file. */
@@ -109,51 +149,17 @@ function nextRun(folder: string): string {
   return `run-${Math.max(0, ...numbers) + 1}`;
 }
 
-async function score(
-  path: string,
-  options: { device: string; signal: AbortSignal },
-  line: ProgressLine,
-): Promise<Evaluation> {
-  const evaluation = await evaluateDemo(path, {
-    ...options,
-    onSession: (name, done, total) => line.update({ label: `scoring ${name}`, done, total, details: [] }),
-  });
-  line.clear();
-  return evaluation;
-}
-
-function words(
-  { modelConfig, seed, device, directory }: DemoOptions,
-  { epochs, globalStep, directory: runDirectory }: TrainResult,
-  { sessions, parameters }: Evaluation,
-  dataset: string,
-  trainingTime: string,
-) {
-  const units = sessions.reduce((sum, { cids }) => sum + cids.length, 0);
-  const samples = sessions.reduce((sum, session) => sum + session.samples, 0);
-  return {
-    summary:
-      `${sessions.length} sessions with ${units} simulated V1 neurons in all. ${basename(modelConfig)} was trained for ` +
-      `${epochs} epochs (${globalStep.toLocaleString("en-US")} steps) on ${device} and scored on ${samples.toLocaleString("en-US")} frames of ` +
-      "trials it had not seen.",
-    metrics: readMetrics(join(runDirectory, METRICS_FILE)),
-    facts: [
-      ["training time", trainingTime],
-      ["parameters", parameters.toLocaleString("en-US")],
-    ] as const,
-    configuration: [
-      [`Model: ${basename(modelConfig)}`, readFileSync(modelConfig, "utf8")],
-      ["Data: dataset.yaml", readFileSync(dataset, "utf8")],
-      ["Training", JSON.stringify({ ...SETTINGS, seed }, null, 2)],
-    ] as const,
-    reproduce: [
-      `npx visioncore demo --dir ${relative(".", directory) || "."} --seed ${seed}`,
-      "",
-      "# The same training as a command of its own, to change what you like:",
-      `npx visioncore train --model-config ${relative(".", modelConfig)} --dataset-configs ${relative(".", dataset)} \\`,
-      ...flagLines({ ...SETTINGS, maxEpochs: Math.max(1, epochs), seed }),
-    ],
-  };
+/** Commands that repeat the run. */
+function reproduction({ directory, modelConfig, seed }: DemoOptions, dataset: string, epochs: number): Section {
+  const commands = [
+    `npx visioncore demo --dir ${relative(".", directory) || "."} --seed ${seed}`,
+    "",
+    "# The same training as a command of its own, to change what you like:",
+    `npx visioncore train --model-config ${relative(".", modelConfig)} --dataset-configs ${relative(".", dataset)} \\`,
+    ...flagLines({ ...SETTINGS, maxEpochs: Math.max(1, epochs), seed }),
+  ];
+  const listing = { kind: "listing", name: "Commands", text: commands.join("\n"), isOpen: true } as const;
+  return { id: "repeat", heading: "Repeat this run", items: [listing] };
 }
 
 /** Settings as flags of `train`, three a line. */
