@@ -57,7 +57,7 @@ const DEFINITIONS: readonly (readonly [prefix: string, formula: string, citation
   ["noise_power", "NP = mean(s²) over bins", SAHANI],
   [
     "feve",
-    "FEVE = 1 − (mean (y − r)² − NV) / (TV − NV), NV variance over trials, TV variance over all cells; above 1 where predictions follow what differs between trials, such as gaze",
+    "FEVE = 1 − (mean (y − p)² − NV) / (TV − NV), NV variance over trials, TV variance over all cells, p the prediction averaged over trials",
     CADENA,
   ],
   ["fev", "FEV = (TV − NV) / TV", CADENA],

@@ -22,7 +22,7 @@ const ELSEWHERE: readonly RepeatScoreName[] = ["ccnorm", "ccmax"];
 export const ceilingsAnalysis: Analysis<CeilingDetails> = {
   name: "ceilings",
   about: "all noise ceilings and scores of repeats with confidence intervals: FEVE, oracles, signal power, sparseness",
-  version: 1,
+  version: 2,
   optionKeys: ["repeats", "rescale", "splits", "minTrials", "seed", "intervals", "compat"],
   run: scoreRepeats,
 };

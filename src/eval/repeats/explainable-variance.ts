@@ -40,12 +40,12 @@ export function fractionExplainable(responses: TrialResponses, requirements?: Pa
 
 export const FEVE: Measure = {
   predicted: true,
-  uses: ["cells", "r", "rr", "cellNoise", "qq", "rq"],
+  uses: ["cells", "r", "rr", "cellNoise", "cellPp", "rp"],
   scaled: (totals) => {
-    const { cells, rr, cellNoise, qq, rq } = totals;
+    const { cells, rr, cellNoise, cellPp, rp } = totals;
     const noise = cellNoise / cells;
     const explainable = totalVariance(totals) - noise;
-    return explainable > 0 ? 1 - ((rr - 2 * rq + qq) / cells - noise) / explainable : Number.NaN;
+    return explainable > 0 ? 1 - ((rr - 2 * rp + cellPp) / cells - noise) / explainable : Number.NaN;
   },
   value: (feve) => feve,
   limit: (feve) => feve,
@@ -56,10 +56,14 @@ export const FEVE: Measure = {
  * Fraction of the explainable variance that a prediction explains, FEVE (Cadena et al. 2019, PLoS Comput. Biol.
  * 15:e1006897):
  *
- * `FEVE = 1 − (mean (r − q)² − NV) / (TV − NV)`
+ * `FEVE = 1 − (mean (r − p)² − NV) / (TV − NV)`
  *
- * with r and q response and prediction of single cells, TV and NV as in {@link fractionExplainable}. 1 for the expected
- * response, 0 for its mean, without lower bound; unlike correlations it minds a wrong gain or offset. NaN where nothing is explainable; unreliable below FEV of about 0.1.
+ * over single cells, r the response and p the prediction, TV and NV as in {@link fractionExplainable}. 1 for the expected
+ * response, 0 for its mean, without lower bound; unlike correlations it minds a wrong gain or offset. NaN where nothing is
+ * explainable; unreliable below FEV of about 0.1.
+ *
+ * Where predictions differ between repeats, by gaze or behaviour, p is their mean over the bin's trials: what they say about
+ * single trials is noise to FEV, and would be counted against a ceiling it is no part of.
  *
  * @returns [units]
  */

@@ -58,7 +58,7 @@ const q = cells.map((cell) => cell.q);
 const others = perBin.flatMap((bin) => bin.map((cell) => mean(bin.filter((other) => other !== cell).map((o) => o.r))));
 const cellNoise = mean(perBin.flatMap((bin, i) => bin.map(() => noise[i]!)));
 const SP = variance(y, 1) - mean(noise.map((s2, i) => s2 / perBin[i]!.length));
-const MSE = mean(cells.map((cell) => (cell.r - cell.q) ** 2));
+const MSE = mean(perBin.flatMap((bin, i) => bin.map((cell) => (cell.r - p[i]!) ** 2)));
 const Vm = variance(y, 0);
 const Vn = mean(
   perBin.map((bin) =>

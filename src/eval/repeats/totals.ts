@@ -36,11 +36,14 @@ export interface Totals {
   q: number;
   qq: number;
   rq: number;
+  /** Σ r p and Σ p² over cells: with the bin's mean prediction in the place of the cell's. */
+  rp: number;
+  cellPp: number;
 }
 
 export const TOTAL_KEYS = [
   ...["bins", "y", "yy", "noise", "noiseOfMean", "recordedNoiseOfMean", "populationNoise", "p", "pp", "yp"],
-  ...["cells", "r", "rr", "oo", "ro", "q", "qq", "rq", "cellNoise"],
+  ...["cells", "r", "rr", "oo", "ro", "q", "qq", "rq", "cellNoise", "rp", "cellPp"],
 ] as readonly (keyof Totals)[];
 
 const WIDTH = TOTAL_KEYS.length;
@@ -134,6 +137,8 @@ export function placeTerms(sums: PlaceSums, place: number, leftOut: number, into
   into[16] = qq;
   into[17] = rq;
   into[18] = n * noise;
+  into[19] = r * p;
+  into[20] = n * p * p;
   return true;
 }
 
@@ -173,6 +178,8 @@ export function totalsOf(totals: Float64Array, unit: number): Totals {
     qq: totals[start + 16]!,
     rq: totals[start + 17]!,
     cellNoise: totals[start + 18]!,
+    rp: totals[start + 19]!,
+    cellPp: totals[start + 20]!,
   };
 }
 

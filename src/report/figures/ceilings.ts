@@ -34,7 +34,7 @@ export function ceilingSection(units: PooledUnits, options: AnalysisOptions): Se
     plot("feve", {
       title: "Fraction of explainable variance explained, of every unit",
       caption:
-        "1 (dashed line) is a prediction of the expected response, 0 one of its mean; unlike correlations FEVE minds a wrong gain or offset. Predictions that follow what differs between trials, such as gaze, can exceed 1.",
+        "1 (dashed line) is a prediction of the expected response, 0 one of its mean; unlike correlations FEVE minds a wrong gain or offset.",
       label: "FEVE",
       guide: 1,
     }),
