@@ -2,7 +2,7 @@
  * @file The library: every command of the command line as a function, and the parts they are made of. Nothing here prints,
  * and libtorch is loaded when the first tensor is made.
  *
- * Tensors and modules are in `visioncore/torch`.
+ * Tensors and modules are in `visioncore/torch`, single measures of evaluation in `visioncore/eval`.
  */
 
 export { type ConvertDsetOptions, type ConvertedDset, convertDset } from "./cli/convert/dset.ts";

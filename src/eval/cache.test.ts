@@ -23,17 +23,17 @@ describe("ResultCache", () => {
   });
 
   test.each([
-    ["checkpoint", { ...key, checkpoint: "other" }],
-    ["data", { ...key, data: "other" }],
-    ["options", { ...key, options: { splits: 50, files: [null] } }],
-    ["version", { ...key, version: 2 }],
-  ])("gives nothing for another %s, and says so", (what, other) => {
+    ["is from another checkpoint", { ...key, checkpoint: "other" }],
+    ["is from other data", { ...key, data: "other" }],
+    ["has other options", { ...key, options: { splits: 50, files: [null] } }],
+    ["is of another version", { ...key, version: 2 }],
+  ])("gives nothing when what was kept %s, and says so", (what, other) => {
     expect(cache.read(place, other)).toEqual({ stale: what });
   });
 
   test("gives nothing for a damaged file, which can be written again", () => {
     truncateSync(cache.path(place), 40);
-    expect(cache.read(place, key)).toEqual({ stale: "file, which is damaged" });
+    expect(cache.read(place, key)).toEqual({ stale: "is damaged" });
     cache.write(place, key, 7);
     expect(cache.read(place, key)).toEqual({ result: 7 });
   });

@@ -54,11 +54,11 @@ export class ResultCache {
     if (!existsSync(path)) return { stale: null };
     try {
       const stored = readResultHeader(path) as Partial<ResultKey> | undefined;
-      const changed = stored === undefined ? ["format"] : differences(stored, key);
+      const changed = stored === undefined ? ["has another format"] : differences(stored, key);
       return changed.length > 0 ? { stale: changed.join(", ") } : { result: readResult(path) };
     } catch (error) {
       // A damaged file is as good as none: what it held can be computed again.
-      if (error instanceof UserError) return { stale: "file, which is damaged" };
+      if (error instanceof UserError) return { stale: "is damaged" };
       throw error;
     }
   }
@@ -75,10 +75,18 @@ export class ResultCache {
   }
 }
 
+/** What is said of a kept result when a part of its key has changed. */
+const CHANGES = {
+  checkpoint: "is from another checkpoint",
+  data: "is from other data",
+  options: "has other options",
+  version: "is of another version",
+} as const;
+
 function differences(stored: Partial<ResultKey>, key: ResultKey): string[] {
-  return (["checkpoint", "data", "options", "version"] as const).filter(
-    (part) => JSON.stringify(stored[part]) !== JSON.stringify(key[part]),
-  );
+  return (Object.keys(CHANGES) as (keyof ResultKey)[])
+    .filter((part) => JSON.stringify(stored[part]) !== JSON.stringify(key[part]))
+    .map((part) => CHANGES[part]);
 }
 
 /** SHA-256 of a file's bytes, or null when there is none. */

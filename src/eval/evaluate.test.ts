@@ -262,7 +262,7 @@ describe("evaluateModelMultidataset()", () => {
       const other = await evaluateFirst({ checkpoint, analyses, cacheDir });
       expect(other.first.analyses.bps).toMatchObject({ cached: false });
       expect(valuesOf(other.first, "bps")).not.toEqual(valuesOf(first, "bps"));
-      expect(other.all.warnings.join("\n")).toContain("kept with another checkpoint");
+      expect(other.all.warnings.join("\n")).toContain("what was kept is from another checkpoint");
       const options = await evaluateFirst({ checkpoint, analyses, cacheDir, splits: 11 });
       expect(options.first.analyses).toMatchObject({ bps: { cached: true }, ccnorm: { cached: false } });
       const data = await withChanged(
@@ -271,7 +271,7 @@ describe("evaluateModelMultidataset()", () => {
         (robs) => robs.fill(1, 0, robs.length / 2),
         () => evaluateFirst({ checkpoint, analyses, cacheDir }),
       );
-      expect(data.all.warnings.join("\n")).toContain("kept with another data");
+      expect(data.all.warnings.join("\n")).toContain("what was kept is from other data");
     });
 
     test("writes nothing without a folder for it", async () => {

@@ -321,8 +321,10 @@ class EvaluationRun {
     if (this.cache === undefined || this.given.recalc) return undefined;
     const found = this.cache.read(place, key);
     if ("result" in found) return found.result;
-    if (found.stale !== null) {
-      this.warn(`${place.analysis} of session ${place.session} is computed anew: kept with another ${found.stale}`);
+    // That options differ is what was asked for; that twin or data do may be news.
+    if (found.stale !== null && found.stale !== "has other options") {
+      const { name } = this.model.sessions[place.session]!;
+      this.warn(`${name}: ${place.analysis} is computed anew; what was kept ${found.stale}`);
     }
     return undefined;
   }

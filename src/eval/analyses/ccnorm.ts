@@ -49,7 +49,8 @@ async function correlateRepeats(context: AnalysisContext) {
     {
       key: "ccnorm",
       title: "CCnorm",
-      values: result.ccnorm,
+      // The reference reports it between 0 and 1 (E-21).
+      values: compat === undefined ? result.ccnorm : result.clipped,
       low: found?.ccnorm.low,
       high: found?.ccnorm.high,
       reasons: result.reasons,
