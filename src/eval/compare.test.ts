@@ -57,11 +57,12 @@ describe("compareModels()", () => {
     const checkpoint = join(made.folder, "runs", "other", "last.safetensors");
     saveTwin(checkpoint, join(made.data, "dataset.yaml"), 3);
     const models = [await named("twin", checkpoint)];
-    const comparison = await compareModels({ models, baselines: ["mean-rate", "psth"], splits: 10 });
+    const comparison = await compareModels({ models, baselines: ["mean-rate", "psth", "lnp"], splits: 10 });
     const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
     expect(mean(scoresOf(comparison, "psth").bps_repeats)).toBeGreaterThan(
       mean(scoresOf(comparison, "mean-rate").bps_repeats),
     );
+    expect(mean(scoresOf(comparison, "lnp").bps)).toBeGreaterThan(mean(scoresOf(comparison, "mean-rate").bps));
     // A mean over training samples scores about 0 on others, and never above it.
     expect(Math.max(...scoresOf(comparison, "mean-rate").bps)).toBeLessThanOrEqual(1e-6);
     expect(scoresOf(comparison, "psth").bps.every(Number.isNaN)).toBe(true);

@@ -202,7 +202,8 @@ async function baselinePredictor(
       return async (part) =>
         part === "repeated" ? common.pickUnits(0, await baseline.predict(repeated, { signal })) : null;
     }
-    const baseline = await fitBaseline(kind, common.training, { signal });
+    // The link that predicts better: a twin should be compared with the stronger opponent.
+    const baseline = await fitBaseline(kind, common.training, { signal, link: "softplus" });
     notes.push(...baseline.notes.map((note) => `${common.name}: ${note}`));
     return predictor(baseline);
   } catch (error) {

@@ -94,7 +94,17 @@ describe("evaluateModelMultidataset()", () => {
       expect(failed).toEqual([]);
       const done = Object.entries(analyses).filter(([, { status }]) => status === "ok");
       expect(done.map(([name]) => name)).toEqual(
-        expect.arrayContaining(["bps", "correlation", "ccnorm", "ceilings", "saccade", "sta", "gratings", "mei"]),
+        expect.arrayContaining([
+          "bps",
+          "correlation",
+          "ccnorm",
+          "ceilings",
+          "publication",
+          "saccade",
+          "sta",
+          "gratings",
+          "mei",
+        ]),
       );
       expect(analyses.qc).toEqual({
         status: "missing",

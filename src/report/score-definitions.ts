@@ -53,6 +53,19 @@ const DEFINITIONS: readonly (readonly [prefix: string, formula: string, citation
     "CCabs = Pearson correlation over bins of the mean response and the mean prediction over the bin's valid trials",
     SCHOPPE,
   ],
+  [
+    "published_ccnorm",
+    "CCnorm of bins of fixation, mean of two estimates, NaN where these are further apart than 0.1",
+    SCHOPPE,
+  ],
+  ["published_ccmax", "CCmax of bins of fixation; above 0.85 a unit is called reliable", SCHOPPE],
+  [
+    "published_explained_variance_psth",
+    "1 − Var(o − y) / Var(y) over cells of fixation, o the mean of the bin's other trials",
+    "",
+  ],
+  ["published_explained_variance", "1 − Var(r − y) / Var(y) over cells of fixation", ""],
+  ["psth_correlation", "Pearson correlation of PSTHs over bins of fixation with more than 10 trials", ""],
   ["signal_power", "SP = Var(ȳ) − mean(s² / n) over bins", SAHANI],
   ["noise_power", "NP = mean(s²) over bins", SAHANI],
   [

@@ -2,12 +2,11 @@
  * @file The analysis `covariance`: how much of the variability over repeats eye movements make, in data and model (evaluation
  * specification, section 15).
  */
-import type { SampleSet } from "../../data/samples.ts";
 import { type Analysis, type AnalysisContext, Unavailable } from "../analysis.ts";
 import { type EyeCovariance, eyeCovariance } from "../covariance/session.ts";
 import { type CovarianceTrials, covarianceTrials } from "../fixrsvp/covariance-trials.ts";
 import type { Predictions } from "../predict.ts";
-import { repeatedStimulus } from "./repeated-stimulus.ts";
+import { gazeOfSamples, repeatedStimulus, type SampleGaze } from "./repeated-stimulus.ts";
 
 /** Gaze within this distance of the centre counts as fixation, degrees; that of the published analyses. */
 const FIXATION_RADIUS = 0.5;
@@ -70,33 +69,13 @@ async function decompose(context: AnalysisContext) {
   return { scores, details: { ...covariance, stimulus, trials: trials.trials, bins: trials.bins, cids } };
 }
 
-interface SampleTimes {
-  readonly trialInds: Float64Array;
-  readonly psthInds: Float64Array;
-  readonly eyepos: Float64Array;
-}
-
-/** Trial, bin and gaze of every sample. */
-function gazeOfSamples(set: SampleSet, stimulus: string): SampleTimes {
-  const recording = set.recordings.find(({ type }) => type === stimulus)!;
-  const lacking = ["trial_inds", "psth_inds", "eyepos"].filter((key) => !recording.has(key));
-  if (lacking.length > 0) throw new Unavailable(`the ${stimulus} recording has no ${lacking.join(", ")}`);
-  const [trialInds, psthInds] = [recording.numbers("trial_inds"), recording.numbers("psth_inds")];
-  const { data } = recording.floats("eyepos");
-  return {
-    trialInds: Float64Array.from(set.frameOf, (frame) => trialInds[frame]!),
-    psthInds: Float64Array.from(set.frameOf, (frame) => psthInds[frame]!),
-    eyepos: Float64Array.from({ length: 2 * set.length }, (_, i) => data[2 * set.frameOf[i >> 1]! + (i & 1)]!),
-  };
-}
-
 /** Counts, NaN where they are not valid. */
 function validCounts({ robs, dfs }: Predictions): Float32Array {
   return robs.map((count, i) => (dfs[i]! > 0 ? count : Number.NaN));
 }
 
 /** Predicted rates of the kept units in the kept trials and bins, NaN elsewhere. */
-function alignRates(trials: CovarianceTrials, { rates, units }: Predictions, times: SampleTimes): Float64Array {
+function alignRates(trials: CovarianceTrials, { rates, units }: Predictions, times: SampleGaze): Float64Array {
   const { bins, neurons, trialNumbers, robs } = trials;
   const aligned = new Float64Array(robs.length).fill(Number.NaN);
   const rank = new Map(Array.from(trialNumbers, (number, trial) => [number, trial]));

@@ -9,6 +9,7 @@ import { correlationAnalysis } from "./correlation.ts";
 import { covarianceAnalysis } from "./covariance.ts";
 import { gratingsAnalysis } from "./gratings.ts";
 import { meiAnalysis } from "./mei.ts";
+import { publicationAnalysis } from "./publication.ts";
 import { qcAnalysis } from "./qc.ts";
 import { saccadeAnalysisEntry } from "./saccade.ts";
 import { staAnalysis } from "./sta.ts";
@@ -19,6 +20,7 @@ export const ANALYSES = {
   correlation: correlationAnalysis,
   ccnorm: ccnormAnalysis,
   ceilings: ceilingsAnalysis,
+  publication: publicationAnalysis,
   saccade: saccadeAnalysisEntry,
   qc: qcAnalysis,
   sta: staAnalysis,
