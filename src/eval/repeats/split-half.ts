@@ -5,6 +5,7 @@
 
 import { mixSeeds, permutation } from "../../data/random.ts";
 import { UserError } from "../../errors.ts";
+import { scope, stack, tensor } from "../../torch/index.ts";
 import type { Repeats } from "./repeats.ts";
 
 /** Half of the trials: 1 for those in half A, 0 for those in half B, [trials]. */
@@ -74,40 +75,67 @@ function correlationOf({ n, a, b, aa, bb, ab }: PairSums, unit: number, smallest
   return ((ab[unit]! - (a[unit]! * b[unit]!) / count) / Math.sqrt(squaresA * squaresB)) * ((count - ddof) / count);
 }
 
+/** Sums over the trials of half A. */
+interface HalfSums {
+  half: Halves;
+  /** Responses, [bins, units]. */
+  sums: Float64Array;
+  /** Valid trials, [bins, units]. */
+  counts: Float64Array;
+}
+
+/** Splits that are summed together: 64 of them take as much memory as 64 trials. */
+const TOGETHER = 64;
+
+/** Sums of half A for every split, as products of matrices: splits × trials by trials × places. */
+function* halfSums({ repeats }: SplitSetting, splits: readonly Halves[]): Generator<HalfSums> {
+  const { trials, bins, units, valid, robs } = repeats;
+  const places = bins * units;
+  const responses = tensor(robs, [trials, places]);
+  const validity = tensor(Float64Array.from(valid), [trials, places]);
+  try {
+    for (let first = 0; first < splits.length; first += TOGETHER) {
+      const some = splits.slice(first, first + TOGETHER);
+      const [sums, counts] = scope(() => {
+        const inA = stack(some.map((half) => tensor(Float64Array.from(half))));
+        return [responses, validity].map((table) => inA.matmul(table).toTypedArray() as Float64Array);
+      });
+      for (const [i, half] of some.entries()) {
+        const own = (all: Float64Array) => all.subarray(i * places, (i + 1) * places);
+        yield { half, sums: own(sums!), counts: own(counts!) };
+      }
+    }
+  } finally {
+    responses.dispose();
+    validity.dispose();
+  }
+}
+
 /** Mean responses of the halves of one split, and where they are compared. */
 class SplitMeans {
   private readonly setting: SplitSetting;
   private readonly half: Halves;
   /** Of halves B and A, [bins, units] each. */
   private readonly sums: readonly [Float64Array, Float64Array];
-  private readonly counts: readonly [Float64Array, Float64Array];
+  /** 1 / (trials − 1) of halves B and A, [bins, units] each. */
+  private readonly inverseWithoutOne: readonly [Float64Array, Float64Array];
   /** Counted from the unit's mean response. */
   private readonly means: readonly [Float64Array, Float64Array];
   /** 1 where both halves have enough valid trials, [bins, units]. */
   private readonly compared: Uint8Array;
 
-  constructor(setting: SplitSetting, half: Halves) {
+  constructor(setting: SplitSetting, { half, sums: sumA, counts: countA }: HalfSums) {
     this.setting = setting;
     this.half = half;
     const { repeats, eligible, minPerHalf } = setting;
-    const { trials, bins, units, valid, robs, counts } = repeats;
+    const { bins, units, counts } = repeats;
     const places = bins * units;
-    const sumA = new Float64Array(places);
-    const countA = new Float64Array(places);
-    for (let trial = 0; trial < trials; trial++) {
-      if (half[trial] === 0) continue;
-      const start = trial * places;
-      for (let place = 0; place < places; place++) {
-        sumA[place]! += robs[start + place]!;
-        countA[place]! += valid[start + place]!;
-      }
-    }
     const sumB = setting.sums.map((sum, place) => sum - sumA[place]!);
     const countB = counts.map((count, place) => count - countA[place]!);
     const mean = (sums: Float64Array, count: Float64Array) =>
       sums.map((sum, place) => sum / count[place]! - setting.means[place % units]!);
     this.sums = [sumB, sumA];
-    this.counts = [countB, countA];
+    this.inverseWithoutOne = [countB.map((count) => 1 / (count - 1)), countA.map((count) => 1 / (count - 1))];
     this.means = [mean(sumB, countB), mean(sumA, countA)];
     this.compared = new Uint8Array(places);
     for (let place = 0; place < places; place++) {
@@ -118,32 +146,36 @@ class SplitMeans {
 
   /** Sums over bins of the means of both halves. */
   all(): PairSums {
-    const [b, a] = this.means;
-    return this.pair((place) => a[place]!, b);
+    const { bins, units } = this.setting.repeats;
+    const sums = pairSums(units);
+    for (let bin = 0; bin < bins; bin++) for (let unit = 0; unit < units; unit++) this.addBin(sums, bin, unit, 1);
+    return sums;
   }
 
-  /** Sums over bins of the means of both halves, without one trial. */
-  without(trial: number): PairSums {
+  /**
+   * The same without one trial. What the other half adds is that of `all`; the loop is the hot one of intervals.
+   */
+  without(trial: number, all: PairSums): PairSums {
     const { repeats, means } = this.setting;
     const { bins, units, valid, robs } = repeats;
     const half = this.half[trial] as 0 | 1;
-    const [sum, count] = [this.sums[half], this.counts[half]];
+    const [sum, own, other] = [this.sums[half], this.means[half], this.means[half === 1 ? 0 : 1]];
+    const [compared, inverse] = [this.compared, this.inverseWithoutOne[half]];
+    const column = () => new Float64Array(units);
+    const [a, aa, ab] = [column(), column(), column()];
     const start = trial * bins * units;
-    return this.pair(
-      (place, unit) => (sum[place]! - robs[start + place]!) / (count[place]! - valid[start + place]!) - means[unit]!,
-      this.means[half === 1 ? 0 : 1],
-    );
-  }
-
-  private pair(first: (place: number, unit: number) => number, second: Float64Array): PairSums {
-    const { bins, units } = this.setting.repeats;
-    const sums = pairSums(units);
     for (let bin = 0, place = 0; bin < bins; bin++) {
       for (let unit = 0; unit < units; unit++, place++) {
-        if (this.compared[place] === 1) addPair(sums, unit, first(place, unit), second[place]!, 1);
+        if (compared[place] === 0) continue;
+        const cell = start + place;
+        const mean = valid[cell] === 1 ? (sum[place]! - robs[cell]!) * inverse[place]! - means[unit]! : own[place]!;
+        a[unit]! += mean;
+        aa[unit]! += mean * mean;
+        ab[unit]! += mean * other[place]!;
       }
     }
-    return sums;
+    const [b, bb] = half === 1 ? [all.b, all.bb] : [all.a, all.aa];
+    return { n: all.n, a, b, aa, bb, ab };
   }
 
   /** Takes one bin away from the sums of a unit, or puts it back with `sign` +1. */
@@ -175,7 +207,7 @@ export function halfCorrelations(setting: SplitSetting, splits: readonly Halves[
   const { units } = setting.repeats;
   const smallest = roundingOf(setting);
   const [mean, used] = [new Float64Array(units), new Int32Array(units)];
-  for (const half of splits) {
+  for (const half of halfSums(setting, splits)) {
     const sums = new SplitMeans(setting, half).all();
     for (let unit = 0; unit < units; unit++) {
       const correlation = correlationOf(sums, unit, smallest[unit]!, setting.ddof);
@@ -202,7 +234,7 @@ export function halfChanges(over: "trials" | "bins", setting: SplitSetting, spli
   const smallest = roundingOf(setting);
   const columns = () => Array.from({ length: over === "trials" ? trials : bins }, () => new Float64Array(units));
   const [changes, squares, used] = [columns(), columns(), new Int32Array(units)];
-  for (const half of splits) {
+  for (const half of halfSums(setting, splits)) {
     const means = new SplitMeans(setting, half);
     const all = means.all();
     const whole = Float64Array.from(used, (_, unit) => correlationOf(all, unit, smallest[unit]!, setting.ddof));
@@ -211,7 +243,7 @@ export function halfChanges(over: "trials" | "bins", setting: SplitSetting, spli
     );
     for (let unit = 0; unit < units; unit++) used[unit]! += counts[unit]!;
     for (let group = 0; group < changes.length; group++) {
-      const sums = over === "trials" ? means.without(group) : all;
+      const sums = over === "trials" ? means.without(group, all) : all;
       for (let unit = 0; unit < units; unit++) {
         if (counts[unit] === 0) continue;
         if (over === "bins") means.addBin(all, group, unit, -1);
