@@ -55,7 +55,7 @@ const DEFINITIONS: readonly (readonly [prefix: string, formula: string, citation
   ],
   [
     "published_ccnorm",
-    "CCnorm of bins of fixation, mean of two estimates, NaN where these are further apart than 0.1",
+    "CCnorm of bins of fixation, mean of two estimates; none where these are further apart than 0.1",
     SCHOPPE,
   ],
   ["published_ccmax", "CCmax of bins of fixation; above 0.85 a unit is called reliable", SCHOPPE],
