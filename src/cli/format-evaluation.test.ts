@@ -66,6 +66,27 @@ describe("formatEvaluation()", () => {
   });
 });
 
+describe("formatEvaluation() of many scores", () => {
+  const many = (name: string) =>
+    session(name, [0], {
+      bps: ok(...Array.from({ length: 7 }, (_, i) => ({ ...bps(i), key: `s${i}`, title: `score ${i}` }))),
+    });
+
+  test("has a row for every score", () => {
+    const rows = formatEvaluation({ ...evaluation, sessions: [many("A_1"), many("B_2")] })
+      .split("\n")
+      .map((line) => line.split(/ {2,}/));
+    expect(rows[0]).toEqual(["mean (median)", "A_1", "B_2", "all"]);
+    expect(rows[1]).toEqual(["units", "1", "1", "2"]);
+    expect(rows[8]).toEqual(["score 6", "6.0000 (6.0000)", "6.0000 (6.0000)", "6.0000 (6.0000)"]);
+  });
+
+  test("shows all units together where there are many sessions", () => {
+    const sessions = ["A", "B", "C", "D", "E"].map(many);
+    expect(formatEvaluation({ ...evaluation, sessions }).split("\n")[0]).toMatch(/^mean \(median\) +all$/);
+  });
+});
+
 describe("formatGaps()", () => {
   test("names what was not possible and where", () => {
     expect(formatGaps(evaluation)).toEqual(["ccnorm not possible: there are no repeats (B_2)"]);

@@ -29,18 +29,36 @@ export function summarize(values: Iterable<number>): ScoreSummary {
   };
 }
 
-/** Headline scores of every session, mean and median, and of all units together where there are several sessions. */
+/** Scores that fit beside each other on a terminal. */
+const COLUMNS = 6;
+
+/** Sessions that do. */
+const SESSIONS = 4;
+
+/**
+ * Headline scores of every session, mean and median, and of all units together where there are several sessions. Many scores
+ * get a row each, beside few sessions or all units together.
+ */
 export function formatEvaluation({ sessions }: Evaluation): string {
   const headlines = new Map(sessions.flatMap(headlineScores).map(({ key, title }) => [key, title]));
-  const keys = [...headlines.keys()];
-  const row = (name: string, members: readonly SessionEvaluation[]) => [
-    name,
-    String(members.reduce((sum, { cids }) => sum + cids.length, 0)),
-    ...keys.map((key) => cell(members, key)),
-  ];
-  const rows = sessions.map((session) => row(session.name, [session]));
-  if (sessions.length > 1) rows.push(row("all", sessions));
-  return formatTable(["mean (median)", "units", ...headlines.values()], rows);
+  const members = sessions.map((session) => ({ name: session.name, sessions: [session] }));
+  const all = { name: "all", sessions };
+  const units = ({ sessions: of }: typeof all) => String(of.reduce((sum, { cids }) => sum + cids.length, 0));
+  if (headlines.size <= COLUMNS) {
+    const shown = sessions.length > 1 ? [...members, all] : members;
+    return formatTable(
+      ["mean (median)", "units", ...headlines.values()],
+      shown.map((one) => [one.name, units(one), ...[...headlines.keys()].map((key) => cell(one.sessions, key))]),
+    );
+  }
+  const shown = sessions.length === 1 ? members : sessions.length <= SESSIONS ? [...members, all] : [all];
+  return formatTable(
+    ["mean (median)", ...shown.map(({ name }) => name)],
+    [
+      ["units", ...shown.map(units)],
+      ...[...headlines].map(([key, title]) => [title, ...shown.map((one) => cell(one.sessions, key))]),
+    ],
+  );
 }
 
 /** `0.1234 (0.1200)`, and how many units have the score when not all do. */

@@ -31,7 +31,7 @@ export interface SaccadeDetails extends SaccadeAnalysis {
 export const saccadeAnalysisEntry: Analysis<SaccadeDetails> = {
   name: "saccade",
   about: "responses of data and model around saccades, for every stimulus",
-  version: 1,
+  version: 2,
   optionKeys: ["repeats", "rescale", "saccadeWindow", "keepArrays", "compat"],
   files: ({ folder }) => [saccadePath(folder)],
   run: averageAroundSaccades,
@@ -57,7 +57,8 @@ async function averageAroundSaccades({ session, predictions, options }: Analysis
         }),
       )
     : null;
-  return { scores: usable.flatMap(stimulusScores), details: { ...found, windows } };
+  // The first stimulus, usually the one with most saccades, stands for all in tables.
+  return { scores: usable.flatMap((one, i) => stimulusScores(one, i === 0)), details: { ...found, windows } };
 }
 
 function windowsAround(averages: TriggeredAverages, { robs, rates, dfs }: Predictions): SaccadeWindows {
@@ -68,13 +69,13 @@ function windowsAround(averages: TriggeredAverages, { robs, rates, dfs }: Predic
   return { robs: cut(robs), rhat: cut(rates), dfs: cut(dfs) };
 }
 
-function stimulusScores({ stimulus, modulation }: StimulusSaccades) {
+function stimulusScores({ stimulus, modulation }: StimulusSaccades, headline: boolean) {
   const { observed, predicted, correlation } = modulation;
   const units = [...correlation.keys()];
-  const score = (key: string, title: string, values: Float64Array, headline = false) =>
-    unitScore(`${key}_${stimulus}`, `${title}, ${stimulus}`, units, (unit) => values[unit], { headline });
+  const score = (key: string, title: string, values: Float64Array, rest = {}) =>
+    unitScore(`${key}_${stimulus}`, `${title}, ${stimulus}`, units, (unit) => values[unit], rest);
   return [
-    score("saccade_correlation", "correlation around saccades", correlation, true),
+    score("saccade_correlation", "correlation around saccades", correlation, { headline }),
     score("saccade_suppression", "modulation 20 to 80 ms after saccades", observed.early),
     score("model_saccade_suppression", "the same, model", predicted.early),
     score("saccade_rebound", "modulation 80 to 200 ms after saccades", observed.late),
