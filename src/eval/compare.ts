@@ -13,7 +13,7 @@ import { correlation } from "./correlation.ts";
 import { openEvaluatedSession } from "./evaluated-session.ts";
 import type { LoadedModel } from "./load-model.ts";
 import { observe, type Predictions, predictSamples } from "./predict.ts";
-import { ccnorm } from "./repeats/ccnorm.ts";
+import { ccnorm, SMALLEST_CCMAX } from "./repeats/ccnorm.ts";
 import { bootstrapPairedDifference, type MeanInterval } from "./statistics/bootstrap.ts";
 import { wilcoxonSignedRank } from "./statistics/wilcoxon.ts";
 import { alignedTrials } from "./trials.ts";
@@ -247,7 +247,9 @@ async function scoreContestant(
   if (found === null) return scores;
   scores.ccabs = found.ccabs;
   // By the one ceiling of all contestants, which is also that of these halves.
-  scores.ccnorm = found.ccabs.map((value, unit) => value / ceiling[unit]!);
+  scores.ccnorm = found.ccabs.map((value, unit) =>
+    ceiling[unit]! > SMALLEST_CCMAX ? value / ceiling[unit]! : Number.NaN,
+  );
   return scores;
 }
 

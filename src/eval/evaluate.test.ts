@@ -218,6 +218,13 @@ describe("evaluateModelMultidataset()", () => {
     expect(told.join("\n")).toContain("no unit 0, 2, 5 of the twin; 3 are scored");
     const expected = [1, 3, 4].map((cid) => expect.closeTo(valuesOf(whole.first, "bps")[cid]!, 5));
     expect(valuesOf(first, "bps")).toEqual(expected);
+    const elsewhere = { ...config!, session: "Other_2020-01-01" };
+    const absent = await evaluateFirst({
+      analyses: ["bps"],
+      sessionConfigs: new Map([[elsewhere.session, elsewhere]]),
+    });
+    expect(absent.all.warnings.join("\n")).toContain("The twin has no session Other_2020-01-01, left out");
+    expect(absent.all.warnings.join("\n")).toContain(`for want of a configuration: ${made.sessions[0]}`);
     const strangers = { ...config!, cids: [] as number[] };
     await expect(evaluateFirst({ sessionConfigs: new Map([[strangers.session, strangers]]) })).rejects.toThrow(
       "the data share no unit with the twin",
@@ -234,6 +241,7 @@ describe("evaluateModelMultidataset()", () => {
       message: expect.stringContaining('There is no analysis "ccnrom"'),
       hint: 'Did you mean "ccnorm"?',
     });
+    await expect(evaluateFirst({ analyses: ["constructor"] })).rejects.toThrow('There is no analysis "constructor"');
     await expect(evaluateFirst({ dataDir: join(made.folder, "elsewhere") })).rejects.toMatchObject({
       hint: expect.stringContaining("--data-dir"),
     });
@@ -282,6 +290,16 @@ describe("evaluateModelMultidataset()", () => {
         () => evaluateFirst({ checkpoint, analyses, cacheDir }),
       );
       expect(data.all.warnings.join("\n")).toContain("what was kept is from other data");
+    });
+
+    test("does not take results for other covariates that only analyses read", async () => {
+      const cacheDir = join(made.folder, "cache-3");
+      await evaluateFirst({ analyses: ["ccnorm"], cacheDir });
+      const later = (bins: Float32Array) => bins.set(bins.map((bin) => bin + 1));
+      const { first } = await withChanged("fixrsvp", "psth_inds", later, () =>
+        evaluateFirst({ analyses: ["ccnorm"], cacheDir }),
+      );
+      expect(first.analyses.ccnorm).toMatchObject({ status: "ok", cached: false });
     });
 
     test("writes nothing without a folder for it", async () => {

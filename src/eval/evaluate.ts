@@ -138,7 +138,7 @@ export async function evaluateModelMultidataset(options: EvaluateOptions): Promi
  */
 export function chosenAnalyses(names: readonly string[]): Analysis[] {
   for (const name of names) {
-    if (name in ANALYSES) continue;
+    if (Object.hasOwn(ANALYSES, name)) continue;
     const similar = didYouMean(name, Object.keys(ANALYSES));
     throw new UserError(`There is no analysis "${name}": there are ${Object.keys(ANALYSES).join(", ")}`, {
       hint: similar === undefined ? undefined : `Did you mean "${similar}"?`,
@@ -172,12 +172,25 @@ class EvaluationRun {
   async run(): Promise<Evaluation> {
     const { model, options, warnings, seconds } = this;
     const chosen = this.given.sessions?.map((name) => sessionNumber(model, name)) ?? [...model.sessions.keys()];
+    this.warnAboutConfigs(chosen);
     const sessions: SessionEvaluation[] = [];
     for (const [done, index] of chosen.entries()) {
       sessions.push(await this.evaluateSession(index, { done, total: chosen.length }));
     }
     const { path, experiment, digest, info } = model;
     return { checkpoint: { path, experiment, digest, epoch: info.epoch }, options, sessions, warnings, seconds };
+  }
+
+  /** Says which of the given configurations have no session here, and which sessions have none. */
+  private warnAboutConfigs(chosen: readonly number[]): void {
+    const { sessionConfigs } = this.given;
+    if (sessionConfigs === undefined) return;
+    const known = this.model.sessions.map(({ name }) => name);
+    const strangers = [...sessionConfigs.keys()].filter((name) => !known.includes(name));
+    if (strangers.length > 0) this.warn(`The twin has no session ${strangers.join(", ")}, left out`);
+    const without = chosen.map((index) => known[index]!).filter((name) => !sessionConfigs.has(name));
+    if (without.length > 0)
+      this.warn(`Prepared as the checkpoint says, for want of a configuration: ${without.join(", ")}`);
   }
 
   private async evaluateSession(index: number, count: { done: number; total: number }): Promise<SessionEvaluation> {
@@ -196,10 +209,11 @@ class EvaluationRun {
     const predictions = once((stimulus) => this.predict(session, stimulus, session.samples(stimulus), "", tell));
     const others = once((stimulus) => this.predict(session, stimulus, session.otherSamples(stimulus), "_other", tell));
     const everything = async (stimulus: string) => {
-      const sets = [session.otherSamples(stimulus), session.samples(stimulus)].filter(({ length }) => length > 0);
-      if (sets.length < 2) return { set: session.samples(stimulus), predictions: await predictions(stimulus) };
+      const [other, evaluated] = [session.otherSamples(stimulus), session.samples(stimulus)];
+      if (other.length === 0) return { set: evaluated, predictions: await predictions(stimulus) };
+      if (evaluated.length === 0) return { set: other, predictions: await others(stimulus) };
       const parts = [await others(stimulus), await predictions(stimulus)];
-      return { set: sets[0]!.concat(sets[1]!), predictions: joinPredictions(parts) };
+      return { set: other.concat(evaluated), predictions: joinPredictions(parts) };
     };
     const outcomes: Partial<Record<AnalysisName, AnalysisOutcome>> = {};
     for (const analysis of this.analyses) {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { SessionConfig } from "../config/session.ts";
 import { modelRate } from "../data/frame-rate.ts";
 import { type PreparedSession, prepareSession } from "../data/prepare.ts";
+import { columnDigest } from "../data/recording-files.ts";
 import { SampleSet } from "../data/samples.ts";
 import { openSession } from "../data/session.ts";
 import { UserError } from "../errors.ts";
@@ -117,11 +118,22 @@ export function openEvaluatedSession(
     frameRate: modelRate(config, train.recordings[0]?.metadata ?? {}),
     trainedTypes: stored.types,
     stimuli: prepared.config.types.filter((type) => evaluated.ofType(type).length > 0),
-    data: createHash("sha256").update(dataDigest(evaluated)).update(JSON.stringify(units.cids)).digest("hex"),
+    data: evaluatedDigest(evaluated, units.cids),
     samples: (type) => (repeats.includes(type) ? train.ofType(type).concat(val.ofType(type)) : val.ofType(type)),
     otherSamples: (type) => (repeats.includes(type) ? train.subset([]) : train.ofType(type)),
     asShown: (set, type) => (isShownPlainly(config) ? set : plainSamples(config, root, set, type)),
   };
+}
+
+/** Fingerprint of samples and units, and of what analyses read beside what the twin is served: gaze, times, trials, gratings. */
+function evaluatedDigest(set: SampleSet, cids: readonly number[]): string {
+  const hash = createHash("sha256").update(dataDigest(set)).update(JSON.stringify(cids));
+  for (const recording of set.recordings) {
+    for (const key of KEPT_KEYS.filter((kept) => recording.has(kept))) {
+      hash.update(`${recording.type} ${key} ${columnDigest(recording.column(key))}`);
+    }
+  }
+  return hash.digest("hex");
 }
 
 /** Training samples without the recordings that are only evaluated; these come after the others. */

@@ -2,6 +2,7 @@
  * @file The analysis `sta`: receptive field maps of data and model from noise (evaluation specification, section 11).
  */
 import { type Analysis, type AnalysisContext, Unavailable } from "../analysis.ts";
+import { correlation } from "../correlation.ts";
 import { type GaboriumMaps, gaboriumMaps, type UnitField } from "../maps/gaborium.ts";
 import { unitScore } from "./per-unit.ts";
 
@@ -62,18 +63,6 @@ async function mapFields({ session, everything, device, signal, options, progres
 /** Pearson's, over pixels at the peak lag of the data. */
 function mapSimilarity({ data, model }: UnitField): number {
   if (model === null) return Number.NaN;
-  return pearson(data[data.fieldSource], model[data.fieldSource]);
-}
-
-function pearson(a: Float32Array, b: Float32Array): number {
-  const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const [meanA, meanB] = [mean(a), mean(b)];
-  let [products, squaresA, squaresB] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    const [da, db] = [a[i]! - meanA, b[i]! - meanB];
-    products += da * db;
-    squaresA += da * da;
-    squaresB += db * db;
-  }
-  return products / Math.sqrt(squaresA * squaresB);
+  const [rates, robs] = [model[data.fieldSource], data[data.fieldSource]];
+  return correlation({ rates, robs, units: 1 })[0]!;
 }
